@@ -1,0 +1,55 @@
+//! The `key=value` lines that logs and scrape-log's files for people are made of.
+
+use std::fmt::{self, Write};
+
+/// Appends ` key=value` (without the blank at the start of a line), the value quoted where it has to be.
+pub fn pair(out: &mut String, key: &str, value: impl fmt::Display) {
+    if !out.is_empty() && !out.ends_with('\n') {
+        out.push(' ');
+    }
+    out.push_str(key);
+    out.push('=');
+    let start = out.len();
+    if write!(out, "{value}").is_err() {
+        return;
+    }
+    let raw = out.split_off(start);
+    quote(out, &raw);
+}
+
+/// Appends a value, in double quotes if it is empty or has a blank, a quote, `=` or a control character in it.
+/// Control characters become escapes, so that nothing a peer sends reaches a terminal as such.
+pub fn quote(out: &mut String, value: &str) {
+    let plain =
+        |c: char| !(c.is_whitespace() || c.is_control() || matches!(c, '"' | '=' | '\\' | '\u{fffd}'));
+    if !value.is_empty() && value.chars().all(plain) {
+        return out.push_str(value);
+    }
+    out.push('"');
+    for character in value.chars() {
+        match character {
+            '"' | '\\' => out.extend(['\\', character]),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            control if control.is_control() => {
+                let _infallible = write!(out, "\\u{:04x}", u32::from(control));
+            }
+            other => out.push(other),
+        }
+    }
+    out.push('"');
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn quotes_only_what_needs_it() {
+        let mut line = String::new();
+        super::pair(&mut line, "a", 1.5);
+        super::pair(&mut line, "path", "/srv/x");
+        super::pair(&mut line, "error", "no \"such\"\n\u{1b}[31m");
+        super::pair(&mut line, "empty", "");
+        assert_eq!(line, "a=1.5 path=/srv/x error=\"no \\\"such\\\"\\n\\u001b[31m\" empty=\"\"");
+    }
+}

@@ -1,0 +1,262 @@
+//! The flags of collectors, declared beside the collector and read by whoever makes the command line.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use regex_lite::Regex;
+
+use crate::base::duration;
+use crate::host::Root;
+
+/// A flag of one collector. On the command line it is `--collector.` and the name.
+#[derive(Clone, Copy, Debug)]
+pub struct Flag {
+    /// The name without `--collector.`, for example `filesystem.mount-timeout`.
+    pub name: &'static str,
+    /// What it takes, and what holds without it.
+    pub kind: FlagKind,
+    /// What it does, in one line.
+    pub help: &'static str,
+    /// Left out of `--help`, as in node_exporter.
+    pub hidden: bool,
+    /// The flag that this one is an old name of.
+    pub alias_of: Option<&'static str>,
+}
+
+impl Flag {
+    /// A flag that `--help` shows.
+    pub const fn new(name: &'static str, kind: FlagKind, help: &'static str) -> Self {
+        Self { name, kind, help, hidden: false, alias_of: None }
+    }
+
+    /// The same flag, left out of `--help`.
+    pub const fn hidden(self) -> Self {
+        Self { hidden: true, ..self }
+    }
+
+    /// A hidden old name of `of`.
+    pub const fn alias(name: &'static str, of: &'static str, kind: FlagKind) -> Self {
+        Self { name, kind, help: "Old name of another flag.", hidden: true, alias_of: Some(of) }
+    }
+}
+
+/// The kinds of values with their defaults.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FlagKind {
+    /// `--collector.x` or `--no-collector.x`.
+    Switch(bool),
+    /// A regular expression, not anchored; empty is none.
+    Pattern(&'static str),
+    /// A duration with a unit.
+    Duration(&'static str),
+    /// A whole number from 1.
+    Count(usize),
+    /// Text, any number of times.
+    List,
+}
+
+/// A problem with flags that shows only when a collector is made. Names the flag.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct BuildError(pub String);
+
+#[derive(Clone, Debug)]
+enum Value {
+    Switch(bool),
+    Pattern(Option<Regex>),
+    Duration(Duration),
+    Count(usize),
+    List(Vec<String>),
+}
+
+/// What collectors are made from: the host's root and the flags that were given.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// The host to read.
+    pub root: Root,
+    given: HashMap<&'static str, Value>,
+}
+
+impl Settings {
+    /// Default flags on the host at `root`.
+    pub fn new(root: Root) -> Self {
+        Self { root, given: HashMap::new() }
+    }
+
+    /// Takes one given flag. Switches take `true` or `false`.
+    ///
+    /// # Errors
+    /// A sentence that says what was wrong with the value and what is expected, without the flag's name.
+    pub fn set(&mut self, flag: &'static Flag, text: &str) -> Result<(), String> {
+        let value = read(flag.kind, text)?;
+        let name = flag.alias_of.unwrap_or(flag.name);
+        match (value, self.given.get_mut(name)) {
+            (Value::List(more), Some(Value::List(list))) => list.extend(more),
+            (value, _) => {
+                self.given.insert(name, value);
+            }
+        }
+        Ok(())
+    }
+
+    /// The value of a [`FlagKind::Switch`].
+    pub fn switch(&self, flag: &Flag) -> bool {
+        matches!(self.value(flag), Value::Switch(true))
+    }
+
+    /// The value of a [`FlagKind::Pattern`]; `None` for an empty one.
+    pub fn pattern(&self, flag: &Flag) -> Option<Regex> {
+        match self.value(flag) {
+            Value::Pattern(pattern) => pattern,
+            _ => None,
+        }
+    }
+
+    /// The value of a [`FlagKind::Duration`].
+    pub fn duration(&self, flag: &Flag) -> Duration {
+        match self.value(flag) {
+            Value::Duration(duration) => duration,
+            _ => Duration::ZERO,
+        }
+    }
+
+    /// The value of a [`FlagKind::Count`].
+    pub fn count(&self, flag: &Flag) -> usize {
+        match self.value(flag) {
+            Value::Count(count) => count,
+            _ => 1,
+        }
+    }
+
+    /// The values of a [`FlagKind::List`].
+    pub fn list(&self, flag: &Flag) -> Vec<String> {
+        match self.value(flag) {
+            Value::List(list) => list,
+            _ => Vec::new(),
+        }
+    }
+
+    /// The filter that an include and an exclude flag make together. A given include replaces the default exclude.
+    ///
+    /// # Errors
+    /// When both were given.
+    pub fn filter(&self, include: &Flag, exclude: &Flag) -> Result<Filter, BuildError> {
+        match (self.pattern(include), self.pattern(exclude)) {
+            (Some(_), Some(_)) if self.given.contains_key(exclude.name) => Err(BuildError(format!(
+                "--collector.{} and --collector.{} were both given: give one of them, or make the other empty",
+                include.name, exclude.name
+            ))),
+            (Some(include), _) => Ok(Filter::new(Some(include), None)),
+            (None, exclude) => Ok(Filter::new(None, exclude)),
+        }
+    }
+
+    fn value(&self, flag: &Flag) -> Value {
+        if let Some(value) = self.given.get(flag.name) {
+            return value.clone();
+        }
+        match flag.kind {
+            FlagKind::Switch(default) => Value::Switch(default),
+            FlagKind::Count(default) => Value::Count(default),
+            FlagKind::List => Value::List(Vec::new()),
+            // Defaults are constants; a test reads each of them.
+            FlagKind::Pattern(text) | FlagKind::Duration(text) => {
+                read(flag.kind, text).unwrap_or(Value::Pattern(None))
+            }
+        }
+    }
+}
+
+fn read(kind: FlagKind, text: &str) -> Result<Value, String> {
+    match kind {
+        FlagKind::Switch(_) => match text {
+            "true" => Ok(Value::Switch(true)),
+            "false" => Ok(Value::Switch(false)),
+            _ => Err(format!("{text:?} is neither true nor false")),
+        },
+        FlagKind::Pattern(_) if text.is_empty() => Ok(Value::Pattern(None)),
+        FlagKind::Pattern(_) => match Regex::new(text) {
+            Ok(pattern) => Ok(Value::Pattern(Some(pattern))),
+            Err(error) => Err(format!("{text:?} is not a regular expression: {error}")),
+        },
+        FlagKind::Duration(_) => duration::parse(text).map(Value::Duration),
+        FlagKind::Count(_) => match text.parse() {
+            Ok(count) if count > 0 => Ok(Value::Count(count)),
+            _ => Err(format!("{text:?} is not a whole number from 1")),
+        },
+        FlagKind::List => Ok(Value::List(vec![text.to_owned()])),
+    }
+}
+
+/// Decides by name what to keep. Remembers its decisions, since the same names come at each scrape.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    include: Option<Regex>,
+    exclude: Option<Regex>,
+    decided: HashMap<Box<[u8]>, bool>,
+}
+
+/// Names come and go (containers, virtual interfaces): past this many the filter starts to remember afresh.
+const REMEMBERED_NAMES: usize = 4096;
+
+impl Filter {
+    /// Keeps what `include` matches, if given, and what `exclude` does not match, if given.
+    pub fn new(include: Option<Regex>, exclude: Option<Regex>) -> Self {
+        Self { include, exclude, decided: HashMap::new() }
+    }
+
+    /// Whether `name` is kept. A name that is not UTF-8 is matched with U+FFFD in the place of the bad bytes.
+    pub fn keeps(&mut self, name: &[u8]) -> bool {
+        if self.include.is_none() && self.exclude.is_none() {
+            return true;
+        }
+        if let Some(&kept) = self.decided.get(name) {
+            return kept;
+        }
+        let text = String::from_utf8_lossy(name);
+        let kept = self.include.as_ref().is_none_or(|include| include.is_match(&text))
+            && self.exclude.as_ref().is_none_or(|exclude| !exclude.is_match(&text));
+        if self.decided.len() >= REMEMBERED_NAMES {
+            self.decided.clear();
+        }
+        self.decided.insert(name.into(), kept);
+        kept
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const INCLUDE: Flag = Flag::new("x.include", FlagKind::Pattern(""), "");
+    const EXCLUDE: Flag = Flag::new("x.exclude", FlagKind::Pattern("^lo"), "");
+
+    #[test]
+    fn every_default_in_the_table_is_valid() {
+        for flag in super::super::COLLECTORS.iter().flat_map(|spec| spec.flags) {
+            if let FlagKind::Pattern(text) | FlagKind::Duration(text) = flag.kind {
+                assert!(read(flag.kind, text).is_ok(), "{}: {text}", flag.name);
+            }
+        }
+    }
+
+    #[test]
+    fn a_given_include_replaces_the_default_exclude() {
+        let mut settings = Settings::default();
+        let mut filter = settings.filter(&INCLUDE, &EXCLUDE).unwrap();
+        assert_eq!((filter.keeps(b"lo"), filter.keeps(b"eth0"), filter.keeps(b"eth0")), (false, true, true));
+        settings.set(&INCLUDE, "lo|\u{fffd}").unwrap();
+        let mut filter = settings.filter(&INCLUDE, &EXCLUDE).unwrap();
+        assert_eq!((filter.keeps(b"lo"), filter.keeps(b"eth0"), filter.keeps(b"\xff")), (true, false, true));
+        settings.set(&EXCLUDE, "x").unwrap();
+        assert!(settings.filter(&INCLUDE, &EXCLUDE).unwrap_err().0.contains("--collector.x.include"));
+        settings.set(&EXCLUDE, "").unwrap();
+        assert!(settings.filter(&INCLUDE, &EXCLUDE).is_ok());
+    }
+
+    #[test]
+    fn bad_values_are_refused() {
+        let mut settings = Settings::default();
+        assert!(settings.set(&INCLUDE, "(").unwrap_err().contains("not a regular expression"));
+    }
+}

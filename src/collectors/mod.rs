@@ -1,0 +1,138 @@
+//! One file per subsystem: read, parse, write families.
+//!
+//! [`COLLECTORS`] is the one place that lists them. Flags, the README's table, the success and duration metrics
+//! and the tests that walk all collectors come from it. To add a collector: a file here with a `SPEC`, a `mod`
+//! line, a row in the table, and its golden file.
+//!
+//! Parsers are free functions from bytes to a value; they convert to base units and put the unit into the
+//! field's name. What is absent is left out: no sample is ever zero because nothing was found.
+
+mod flags;
+mod loadavg;
+mod set;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+pub use flags::{BuildError, Filter, Flag, FlagKind, Settings};
+pub use set::CollectorSet;
+
+use crate::exposition::Exposition;
+use crate::host::FileError;
+use crate::host::KernelFile;
+
+/// All collectors, by name.
+pub const COLLECTORS: &[&Spec] = &[&loadavg::SPEC];
+
+/// A row of [`COLLECTORS`].
+#[derive(Debug)]
+pub struct Spec {
+    /// The name in flags (`--collector.NAME`), in `collect[]` and in the label `collector`.
+    pub name: &'static str,
+    /// Whether it runs unless switched off, as in node_exporter.
+    pub default_on: bool,
+    /// What it gives and from where, in one line.
+    pub help: &'static str,
+    /// The flags it has beside its switch.
+    pub flags: &'static [Flag],
+    /// Makes it. Nothing is bound or started before all collectors have been made.
+    pub build: fn(&Settings) -> Result<Box<dyn Collector>, BuildError>,
+}
+
+/// A source of families.
+pub trait Collector: Send {
+    /// Writes the families as they stand now.
+    ///
+    /// # Errors
+    /// [`CollectError::NoData`] where the host lacks what this collector reads; anything else where it is there
+    /// but can't be read. What was written before the error is kept.
+    fn collect(&mut self, context: &mut Context, out: &mut Exposition) -> Result<(), CollectError>;
+}
+
+/// What the collectors of one gather share.
+#[derive(Debug)]
+pub struct Context {
+    /// When the scrape has to be answered. Whatever might block gives up before.
+    pub deadline: Instant,
+    /// A buffer to read files into; each use empties it.
+    pub buffer: Vec<u8>,
+    stat: KernelFile,
+    stat_text: Vec<u8>,
+    stat_is_fresh: bool,
+}
+
+impl Context {
+    /// A context for gathers on the host at `settings.root`.
+    pub fn new(settings: &Settings) -> Self {
+        Self {
+            deadline: Instant::now(),
+            buffer: Vec::new(),
+            stat: KernelFile::new(settings.root.proc("stat")),
+            stat_text: Vec::new(),
+            stat_is_fresh: false,
+        }
+    }
+
+    /// Begins a gather that has to end before `deadline`.
+    pub fn begin(&mut self, deadline: Instant) {
+        self.deadline = deadline;
+        self.stat_is_fresh = false;
+    }
+
+    /// `/proc/stat`, which more than one collector needs: read once a gather. Gives its path and content.
+    ///
+    /// # Errors
+    /// [`CollectError::Read`].
+    pub fn proc_stat(&mut self) -> Result<(&Path, &[u8]), CollectError> {
+        if !self.stat_is_fresh {
+            self.stat
+                .read(&mut self.stat_text)
+                .map_err(|error| CollectError::read(self.stat.path(), error))?;
+            self.stat_is_fresh = true;
+        }
+        Ok((self.stat.path(), &self.stat_text))
+    }
+}
+
+/// Why a collector has nothing, or not everything.
+#[derive(Debug, thiserror::Error)]
+pub enum CollectError {
+    /// The host has no such hardware or kernel feature. Not worth a warning.
+    #[error("nothing to collect: {0}")]
+    NoData(&'static str),
+    /// A file or directory can't be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// The file or directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A file is not as the kernel documents it.
+    #[error(transparent)]
+    Parse(#[from] FileError),
+    /// Anything else, in a sentence.
+    #[error("{0}")]
+    Other(String),
+}
+
+impl CollectError {
+    /// An error about reading `path`.
+    pub fn read(path: &Path, source: io::Error) -> Self {
+        CollectError::Read { path: path.to_owned(), source }
+    }
+}
+
+/// Reads `file` into `buffer`; a file that does not exist is [`CollectError::NoData`] with `absent` as the reason.
+pub(crate) fn read_or_absent<'b>(
+    file: &mut KernelFile,
+    buffer: &'b mut Vec<u8>,
+    absent: &'static str,
+) -> Result<&'b [u8], CollectError> {
+    match file.read(buffer) {
+        Ok(text) => Ok(text),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(CollectError::NoData(absent)),
+        Err(error) => Err(CollectError::read(file.path(), error)),
+    }
+}

@@ -1,0 +1,99 @@
+//! All collectors that are switched on, run one after another.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+use super::{BuildError, COLLECTORS, CollectError, Collector, Context, Settings};
+use crate::exposition::{Exposition, Kind};
+
+/// The collectors of one exporter.
+pub struct CollectorSet {
+    members: Vec<Member>,
+    context: Context,
+}
+
+struct Member {
+    name: &'static str,
+    collector: Box<dyn Collector>,
+    /// The last error, so that the log tells changes only.
+    complaint: Option<String>,
+}
+
+struct Outcome {
+    member: usize,
+    duration: Duration,
+    success: bool,
+}
+
+impl CollectorSet {
+    /// Makes all collectors that `enabled` says yes to.
+    ///
+    /// # Errors
+    /// The first collector that refuses its flags.
+    pub fn build(settings: &Settings, enabled: impl Fn(&str) -> bool) -> Result<Self, BuildError> {
+        let members = COLLECTORS
+            .iter()
+            .filter(|spec| enabled(spec.name))
+            .map(|spec| Ok(Member { name: spec.name, collector: (spec.build)(settings)?, complaint: None }))
+            .collect::<Result<_, BuildError>>()?;
+        Ok(Self { members, context: Context::new(settings) })
+    }
+
+    /// The names of the collectors, in the order of the table.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.members.iter().map(|member| member.name)
+    }
+
+    /// Runs the collectors that `selected` says yes to and writes how long each took and whether it succeeded.
+    /// A collector that panics is a failed one; what it wrote is taken back.
+    pub fn gather(&mut self, selected: impl Fn(&str) -> bool, deadline: Instant, out: &mut Exposition) {
+        self.context.begin(deadline);
+        let mut outcomes = Vec::with_capacity(self.members.len());
+        for (index, member) in self.members.iter_mut().enumerate() {
+            if !selected(member.name) {
+                continue;
+            }
+            let (start, mark) = (Instant::now(), out.mark());
+            let context = &mut self.context;
+            let result = catch_unwind(AssertUnwindSafe(|| member.collector.collect(context, out)))
+                .unwrap_or_else(|_| {
+                    out.rollback(mark);
+                    Err(CollectError::Other("the collector panicked, please report this".into()))
+                });
+            outcomes.push(Outcome { member: index, duration: start.elapsed(), success: result.is_ok() });
+            member.report(result.err());
+        }
+        let labels = |outcome: &Outcome| [("collector", self.members[outcome.member].name.as_bytes())];
+        let mut family = out.family(
+            "node_scrape_collector_duration_seconds",
+            "Duration of a collector scrape.",
+            Kind::Gauge,
+        );
+        for outcome in &outcomes {
+            family.sample(&labels(outcome), outcome.duration.as_secs_f64());
+        }
+        let mut family =
+            out.family("node_scrape_collector_success", "Whether a collector succeeded.", Kind::Gauge);
+        for outcome in &outcomes {
+            family.sample(&labels(outcome), f64::from(u8::from(outcome.success)));
+        }
+    }
+}
+
+impl Member {
+    /// Logs an error when it is new, and its end.
+    fn report(&mut self, error: Option<CollectError>) {
+        let complaint = error.as_ref().map(ToString::to_string);
+        if complaint == self.complaint {
+            return;
+        }
+        match (&error, &complaint) {
+            (Some(CollectError::NoData(_)), Some(text)) => {
+                tracing::debug!(collector = self.name, reason = text, "collector has no data");
+            }
+            (_, Some(text)) => tracing::warn!(collector = self.name, error = text, "collector failed"),
+            (_, None) => tracing::info!(collector = self.name, "collector works again"),
+        }
+        self.complaint = complaint;
+    }
+}

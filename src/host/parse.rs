@@ -1,0 +1,96 @@
+//! Small helpers for the column and key-value texts of the kernel. They work on bytes: nothing in `/proc` has to
+//! be UTF-8.
+
+use std::path::{Path, PathBuf};
+
+/// What a parser did not find where it looked. [`ParseError::at`] adds the file.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: expected {expected}, found {found:?}")]
+pub struct ParseError {
+    /// The line's number, from 1.
+    pub line: usize,
+    /// What should have been there.
+    pub expected: &'static str,
+    /// The text that was there instead, cut to a readable length.
+    pub found: String,
+}
+
+impl ParseError {
+    /// An error about `found` in line number `line` (from 1).
+    pub fn new(line: usize, expected: &'static str, found: &[u8]) -> Self {
+        let shown = &found[..found.len().min(80)];
+        Self { line, expected, found: String::from_utf8_lossy(shown).into_owned() }
+    }
+
+    /// The same error with the file it was found in.
+    pub fn at(self, path: &Path) -> FileError {
+        FileError { path: path.to_owned(), error: self }
+    }
+}
+
+/// A [`ParseError`] and the file it is about.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}: {error}", path.display())]
+pub struct FileError {
+    /// The file.
+    pub path: PathBuf,
+    /// What is wrong in it.
+    pub error: ParseError,
+}
+
+/// The lines of a text with their numbers from 1, without the line feeds.
+pub fn lines(text: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
+    let text = text.strip_suffix(b"\n").unwrap_or(text);
+    let none = text.is_empty();
+    (1..).zip(text.split(|&byte| byte == b'\n')).take_while(move |_| !none)
+}
+
+/// The columns of a line, parted by any number of blanks and tabs.
+pub fn fields(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    line.split(u8::is_ascii_whitespace).filter(|field| !field.is_empty())
+}
+
+/// A whole number in decimal digits.
+pub fn unsigned(text: &[u8]) -> Option<u64> {
+    if text.is_empty() {
+        return None;
+    }
+    text.iter().try_fold(0u64, |number, &byte| {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        number.checked_mul(10)?.checked_add(u64::from(digit))
+    })
+}
+
+/// A decimal number, with sign, fraction and exponent if it has them.
+pub fn float(text: &[u8]) -> Option<f64> {
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers() {
+        assert_eq!(unsigned(b"0"), Some(0));
+        assert_eq!(unsigned(b"18446744073709551615"), Some(u64::MAX));
+        for bad in [&b""[..], b"-1", b"18446744073709551616", b"1 ", b"1kB", b"\xff"] {
+            assert_eq!(unsigned(bad), None, "{bad:?}");
+        }
+        assert_eq!(float(b"-1.5"), Some(-1.5));
+        assert_eq!(float(b"\xff"), None);
+    }
+
+    #[test]
+    fn lines_and_fields() {
+        let text = b"a  b\t1\n\nlast";
+        let all: Vec<(usize, Vec<&[u8]>)> =
+            lines(text).map(|(n, line)| (n, fields(line).collect())).collect();
+        assert_eq!(all, [(1, vec![&b"a"[..], b"b", b"1"]), (2, vec![]), (3, vec![&b"last"[..]])]);
+        assert_eq!(lines(b"").count(), 0);
+        assert_eq!(lines(b"x\n").count(), 1);
+    }
+}

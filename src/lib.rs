@@ -1,0 +1,25 @@
+//! The library behind `vitals-exporter` and `scrape-log`.
+//!
+//! Each module is a room with one owner's worth of work; imports point down this list only, and
+//! `tests/layering.rs` holds the source to it.
+//!
+//! | room | owns | may use |
+//! |---|---|---|
+//! | `bin/*` | arguments in, composition, exit codes | everything |
+//! | [`exporter`] | the HTTP service of one host | collectors, vitals, web, host, exposition, base |
+//! | [`scrape_log`] | targets, schedule, fetch, files | vitals, web, exposition, base |
+//! | [`collectors`] | one file per subsystem: read, parse, write families | host, exposition, base |
+//! | [`vitals`] | the few numbers a person wants, from two sets of samples | exposition, base |
+//! | [`web`] | HTTP server and client with limits and deadlines | base |
+//! | [`host`] | where `/proc` and `/sys` are, reading kernel files | base |
+//! | [`exposition`] | writing and parsing the Prometheus text formats | nothing |
+//! | [`base`] | durations, the log, stopping | nothing |
+
+pub mod base;
+pub mod collectors;
+pub mod exporter;
+pub mod exposition;
+pub mod host;
+pub mod scrape_log;
+pub mod vitals;
+pub mod web;
