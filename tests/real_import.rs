@@ -54,7 +54,8 @@ fn promtool_and_victoriametrics_give_back_what_was_recorded() {
 
     let server = victoria_metrics(&directory.path().join("vm"));
     for file in &files {
-        let response = http::post(server.address, "/api/v1/import/prometheus", &fs::read(file).unwrap()).unwrap();
+        let response =
+            http::post(server.address, "/api/v1/import/prometheus", &fs::read(file).unwrap()).unwrap();
         assert_eq!(response.status, 204, "{}", response.body);
     }
     let finite = finite(&recorded);
@@ -116,7 +117,8 @@ fn read_files(files: &[PathBuf]) -> Recorded {
         assert!(text.ends_with("\n# EOF\n"), "{} is not closed", file.display());
         let mut parser = Parser::new(&text, Format::OpenMetrics);
         while let Some(line) = parser.next() {
-            let Line::Sample(sample) = line.unwrap_or_else(|error| panic!("{}: {error}", file.display())) else {
+            let Line::Sample(sample) = line.unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+            else {
                 continue;
             };
             let series = series_of(&sample);
@@ -143,8 +145,11 @@ fn check_the_record(recorded: &Recorded) {
         let instance = series.label("instance");
         let own = |name: &str| name == "up" || name.starts_with("scrape_") || name.starts_with("scrapelog_");
         let of_target = |series: &Series| series.label("instance") == instance && !own(&series.name);
-        for (time, &said) in &recorded[&Series { name: "scrape_samples_post_metric_relabeling".into(), ..series.clone() }] {
-            let there = recorded.iter().filter(|(s, points)| of_target(s) && points.contains_key(time)).count();
+        for (time, &said) in
+            &recorded[&Series { name: "scrape_samples_post_metric_relabeling".into(), ..series.clone() }]
+        {
+            let there =
+                recorded.iter().filter(|(s, points)| of_target(s) && points.contains_key(time)).count();
             assert_eq!(there as f64, said, "samples of {instance} at {time}");
         }
     }
@@ -157,8 +162,13 @@ fn scrapes_by_instance(recorded: &Recorded) -> BTreeMap<String, usize> {
 
 /// Without NaN and the infinities, which VictoriaMetrics drops or writes in its own way.
 fn finite(recorded: &Recorded) -> Recorded {
-    let finite = |points: &Points| points.iter().filter(|(_, v)| v.is_finite()).map(|(&t, &v)| (t, v)).collect();
-    recorded.iter().map(|(series, points)| (series.clone(), finite(points))).filter(|(_, p): &(_, Points)| !p.is_empty()).collect()
+    let finite =
+        |points: &Points| points.iter().filter(|(_, v)| v.is_finite()).map(|(&t, &v)| (t, v)).collect();
+    recorded
+        .iter()
+        .map(|(series, points)| (series.clone(), finite(points)))
+        .filter(|(_, p): &(_, Points)| !p.is_empty())
+        .collect()
 }
 
 /// All that VictoriaMetrics has of the exporters and of the recorder.
@@ -188,7 +198,12 @@ fn assert_same(who: &str, recorded: &Recorded, imported: &Recorded) {
         }
     }
     let shown = problems.iter().take(20).cloned().collect::<Vec<_>>().join("\n");
-    assert!(problems.is_empty(), "{who} differs in {} of {} series:\n{shown}", problems.len(), recorded.len());
+    assert!(
+        problems.is_empty(),
+        "{who} differs in {} of {} series:\n{shown}",
+        problems.len(),
+        recorded.len()
+    );
 }
 
 fn same_points(left: &Points, right: &Points) -> bool {

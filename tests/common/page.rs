@@ -79,7 +79,10 @@ impl Page {
 
     /// All samples called `name`.
     pub fn of<'p>(&'p self, name: &'p str) -> impl Iterator<Item = (&'p Series, f64)> {
-        self.samples.iter().filter(move |(series, _)| series.name == name).map(|(series, value)| (series, *value))
+        self.samples
+            .iter()
+            .filter(move |(series, _)| series.name == name)
+            .map(|(series, value)| (series, *value))
     }
 }
 

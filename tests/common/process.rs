@@ -25,7 +25,9 @@ impl Running {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .unwrap_or_else(|error| panic!("cannot start {name}: {error}; tests/run installs what is missing"));
+            .unwrap_or_else(|error| {
+                panic!("cannot start {name}: {error}; tests/run installs what is missing")
+            });
         let log = Arc::new(Mutex::new(String::new()));
         let readers = vec![
             keep_lines(child.stdout.take().unwrap(), Arc::clone(&log)),
@@ -47,7 +49,11 @@ impl Running {
     }
 
     /// Like [`Running::wait_for`], with the reason instead of a panic.
-    pub fn try_wait_for<T>(&mut self, limit: Duration, find: impl Fn(&str) -> Option<T>) -> Result<T, String> {
+    pub fn try_wait_for<T>(
+        &mut self,
+        limit: Duration,
+        find: impl Fn(&str) -> Option<T>,
+    ) -> Result<T, String> {
         let end = Instant::now() + limit;
         loop {
             let ended = self.child.try_wait().unwrap();

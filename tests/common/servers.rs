@@ -148,7 +148,9 @@ pub fn prometheus_samples(server: &Server, selector: &str, end_seconds: f64) -> 
     let body = http::get_ok(server.address, &format!("/api/v1/query?query={query}&time={end_seconds}"));
     let answer: Value = serde_json::from_str(&body).unwrap();
     let list = answer["data"]["result"].as_array().unwrap_or_else(|| panic!("no result: {body}"));
-    list.iter().map(|entry| (series_from_json(&entry["metric"]), points_from_json(&entry["values"]))).collect()
+    list.iter()
+        .map(|entry| (series_from_json(&entry["metric"]), points_from_json(&entry["values"])))
+        .collect()
 }
 
 /// A series from the JSON object that Prometheus and VictoriaMetrics write for it.
