@@ -1,1 +1,99 @@
-//! To be filled.
+//! `vitals-exporter`: the HTTP service of one host.
+//!
+//! [`Exporter::start`] makes the collectors and binds the sockets, so that everything that can be wrong with the
+//! flags or the host is said before anything runs; [`Exporter::run`] serves until told to stop.
+
+pub mod args;
+mod gather;
+mod negotiate;
+mod pages;
+mod process;
+mod query;
+mod routes;
+mod self_metrics;
+
+use std::collections::BTreeSet;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+
+use crate::base::shutdown::Shutdown;
+use crate::collectors::{BuildError, CollectorSet, Settings};
+use crate::web::server::{self, Limits, ListenError};
+use gather::Gatherer;
+use routes::Routes;
+use self_metrics::SelfMetrics;
+
+/// What to serve, and where. [`args::parse`] makes it from the command line.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Addresses to listen on, as [`server::parse_address`] reads them.
+    pub listen_addresses: Vec<String>,
+    /// The path of the page of metrics.
+    pub telemetry_path: String,
+    /// Scrapes at once beyond which 503 is the answer; 0 is no limit.
+    pub max_requests: usize,
+    /// Leave out `process_*` and `promhttp_*`.
+    pub disable_exporter_metrics: bool,
+    /// The names of the collectors to run.
+    pub collectors: BTreeSet<&'static str>,
+    /// The host and the collectors' flags.
+    pub settings: Settings,
+    /// `--log.level`.
+    pub log_level: String,
+    /// `--log.format`.
+    pub log_format: String,
+}
+
+/// Why the exporter can't start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Flags that are wrong together; a matter of usage.
+    #[error(transparent)]
+    Flags(#[from] BuildError),
+    /// An address that can't be listened on.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// The system refused something else.
+    #[error("cannot start: {0}")]
+    System(#[from] io::Error),
+}
+
+/// An exporter whose sockets are bound.
+pub struct Exporter {
+    listeners: Vec<TcpListener>,
+    addresses: Vec<SocketAddr>,
+    routes: Routes,
+}
+
+impl Exporter {
+    /// Makes the collectors, then binds all addresses. Call it inside a runtime.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing stays bound.
+    pub fn start(config: &Config) -> Result<Self, StartError> {
+        let collectors = CollectorSet::build(&config.settings, |name| config.collectors.contains(name))?;
+        server::raise_open_files_limit();
+        let listeners: Vec<TcpListener> =
+            config.listen_addresses.iter().map(|address| server::bind(address)).collect::<Result<_, _>>()?;
+        let addresses = listeners.iter().map(TcpListener::local_addr).collect::<io::Result<_>>()?;
+        let metrics = Arc::new(SelfMetrics::new(!config.disable_exporter_metrics, &config.settings.root));
+        let gatherer = Gatherer::start(collectors, metrics.clone())?;
+        Ok(Self { listeners, addresses, routes: Routes::new(config, gatherer, metrics) })
+    }
+
+    /// Where it listens, with the ports that the system chose where 0 was asked for.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Serves until `shutdown`.
+    pub async fn run(self, shutdown: Shutdown) {
+        for address in &self.addresses {
+            tracing::info!(%address, "listening");
+        }
+        server::serve(self.listeners, self.routes, Limits::default(), shutdown).await;
+    }
+}

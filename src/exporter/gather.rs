@@ -1,0 +1,183 @@
+//! One gather at a time, shared by all scrapes that ask for the same page.
+//!
+//! Collectors run on one thread of their own, one after another: parallel reads of sysfs have hung kernels. A
+//! scrape that comes while its page is being made, or waits to be made, joins in. The page is rendered to bytes
+//! on that thread too, so that a slow reader holds nothing but bytes.
+
+use std::collections::{BTreeSet, HashMap};
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use flate2::{Compress, Compression, FlushCompress, Status};
+use tokio::sync::watch;
+
+use super::self_metrics::SelfMetrics;
+use crate::collectors::CollectorSet;
+use crate::exposition::{Exposition, Format};
+
+/// What distinguishes one page from another.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct PageKey {
+    /// The collectors to run; `None` for all that are switched on.
+    pub collectors: Option<BTreeSet<&'static str>>,
+    pub format: Format,
+    pub gzip: bool,
+}
+
+/// Why there is no page.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum GatherError {
+    /// A collector is still at work at the scrape's deadline.
+    #[error(
+        "The metrics were not gathered within {}s: a collector is waiting for the kernel. The log and \
+         node_scrape_collector_duration_seconds tell which; switch it off with --no-collector.NAME.",
+        .0.as_secs_f64()
+    )]
+    Deadline(Duration),
+    /// The gathering thread has ended, which it does only by a fault of this program.
+    #[error("The gathering thread is gone; restart the exporter and please report this.")]
+    Gone,
+}
+
+/// Makes pages on its own thread.
+pub(super) struct Gatherer {
+    jobs: mpsc::Sender<Job>,
+    pages: Arc<Pages>,
+    names: Vec<&'static str>,
+}
+
+struct Job {
+    key: PageKey,
+    deadline: Instant,
+    done: watch::Sender<Option<Bytes>>,
+}
+
+/// The pages that are being made or wait to be.
+#[derive(Default)]
+struct Pages(Mutex<HashMap<PageKey, watch::Receiver<Option<Bytes>>>>);
+
+impl Pages {
+    fn lock(&self) -> MutexGuard<'_, HashMap<PageKey, watch::Receiver<Option<Bytes>>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Gatherer {
+    /// Starts the thread. It ends when the gatherer is dropped.
+    pub(super) fn start(collectors: CollectorSet, metrics: Arc<SelfMetrics>) -> io::Result<Self> {
+        let (jobs, queue) = mpsc::channel::<Job>();
+        let pages = Arc::new(Pages::default());
+        let names = collectors.names().collect();
+        let mut worker =
+            Worker { collectors, metrics, pages: pages.clone(), out: Exposition::new(), gzip: Gzip::new() };
+        std::thread::Builder::new().name("gather".into()).spawn(move || {
+            while let Ok(job) = queue.recv() {
+                worker.run(job);
+            }
+        })?;
+        Ok(Self { jobs, pages, names })
+    }
+
+    /// The names of the collectors that are switched on.
+    pub(super) fn names(&self) -> &[&'static str] {
+        &self.names
+    }
+
+    /// The page for `key`, at most `timeout` from now.
+    pub(super) async fn page(&self, key: PageKey, timeout: Duration) -> Result<Bytes, GatherError> {
+        let deadline = Instant::now() + timeout;
+        let mut page = {
+            let mut pages = self.pages.lock();
+            match pages.get(&key) {
+                Some(page) => page.clone(),
+                None => {
+                    let (done, page) = watch::channel(None);
+                    self.jobs
+                        .send(Job { key: key.clone(), deadline, done })
+                        .map_err(|_| GatherError::Gone)?;
+                    pages.insert(key, page.clone());
+                    page
+                }
+            }
+        };
+        match tokio::time::timeout(timeout, page.wait_for(Option::is_some)).await {
+            Ok(Ok(page)) => page.clone().ok_or(GatherError::Gone),
+            Ok(Err(_)) => Err(GatherError::Gone),
+            Err(_) => Err(GatherError::Deadline(timeout)),
+        }
+    }
+}
+
+struct Worker {
+    collectors: CollectorSet,
+    metrics: Arc<SelfMetrics>,
+    pages: Arc<Pages>,
+    out: Exposition,
+    gzip: Gzip,
+}
+
+impl Worker {
+    fn run(&mut self, job: Job) {
+        self.out.clear();
+        let selected =
+            |name: &str| job.key.collectors.as_ref().is_none_or(|collectors| collectors.contains(name));
+        self.collectors.gather(selected, job.deadline, &mut self.out);
+        self.metrics.write(&mut self.out);
+        let mut page = Vec::new();
+        self.out.render(job.key.format, &mut page);
+        if job.key.gzip {
+            page = self.gzip.compress(&page);
+        }
+        // From here on a new scrape gets a new page.
+        self.pages.lock().remove(&job.key);
+        job.done.send_replace(Some(page.into()));
+    }
+}
+
+/// A compressor whose tables are made once.
+struct Gzip(Compress);
+
+impl Gzip {
+    fn new() -> Self {
+        Self(Compress::new_gzip(Compression::fast(), 15))
+    }
+
+    /// `page` as one gzip member (RFC 1952).
+    fn compress(&mut self, page: &[u8]) -> Vec<u8> {
+        self.0.reset();
+        let mut packed = Vec::with_capacity(page.len() / 4 + 1024);
+        loop {
+            let read = usize::try_from(self.0.total_in()).unwrap_or(page.len());
+            let rest = page.get(read..).unwrap_or_default();
+            match self.0.compress_vec(rest, &mut packed, FlushCompress::Finish) {
+                Ok(Status::StreamEnd) => return packed,
+                // Out of room. Errors are for misuse of the stream's state only, and a reader sees a short member.
+                Ok(_) => packed.reserve(packed.capacity()),
+                Err(error) => {
+                    tracing::error!(%error, "cannot compress the page");
+                    return packed;
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read;
+
+    #[test]
+    fn gzip_reads_back_at_every_size() {
+        let mut gzip = Gzip::new();
+        for size in [0usize, 1, 1000, 100_000, 3] {
+            let page: Vec<u8> = (0..size).map(|n| (n * n % 251) as u8).collect();
+            let packed = gzip.compress(&page);
+            let mut read = Vec::new();
+            flate2::read::GzDecoder::new(&packed[..]).read_to_end(&mut read).unwrap();
+            assert_eq!(read, page);
+        }
+    }
+}

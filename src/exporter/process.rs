@@ -1,0 +1,171 @@
+//! The exporter's own process, under the names that Prometheus client libraries use (`process_*`). Times and
+//! sizes come from `/proc/self` (`proc_pid_stat(5)`, `proc_pid_limits(5)`).
+
+use crate::exposition::{Exposition, Kind};
+use crate::host::parse::{fields, lines, unsigned};
+use crate::host::{KernelFile, Root};
+
+/// Clock ticks a second in `/proc`, the same on every Linux that userspace sees.
+const TICKS_PER_SECOND: f64 = 100.0;
+
+/// Reads this process's figures. What can't be read is left out.
+pub(super) struct Process {
+    stat: KernelFile,
+    limits: KernelFile,
+    net_dev: KernelFile,
+    /// When the machine booted, in seconds since 1970.
+    boot_time_seconds: Option<f64>,
+    buffer: Vec<u8>,
+}
+
+/// The columns of `/proc/self/stat` that are of interest.
+#[derive(Debug, PartialEq)]
+struct Stat {
+    cpu_ticks: u64,
+    start_ticks: u64,
+    virtual_bytes: u64,
+    resident_pages: u64,
+}
+
+impl Process {
+    /// `root` is the host's; the process itself is always looked up in the real `/proc`.
+    pub(super) fn new(root: &Root) -> Self {
+        let mut buffer = Vec::new();
+        let boot_time_seconds =
+            KernelFile::new(root.proc("stat")).read(&mut buffer).ok().and_then(parse_boot_time);
+        Self {
+            stat: KernelFile::new("/proc/self/stat"),
+            limits: KernelFile::new("/proc/self/limits"),
+            net_dev: KernelFile::new("/proc/self/net/dev"),
+            boot_time_seconds,
+            buffer,
+        }
+    }
+
+    pub(super) fn write(&mut self, out: &mut Exposition) {
+        use Kind::{Counter, Gauge};
+        if let Some(stat) = self.stat.read(&mut self.buffer).ok().and_then(parse_stat) {
+            let cpu_seconds = stat.cpu_ticks as f64 / TICKS_PER_SECOND;
+            out.single(
+                "process_cpu_seconds_total",
+                "Total user and system CPU time spent in seconds.",
+                Counter,
+                cpu_seconds,
+            );
+            let resident_bytes = stat.resident_pages * rustix::param::page_size() as u64;
+            out.single(
+                "process_resident_memory_bytes",
+                "Resident memory size in bytes.",
+                Gauge,
+                resident_bytes as f64,
+            );
+            out.single(
+                "process_virtual_memory_bytes",
+                "Virtual memory size in bytes.",
+                Gauge,
+                stat.virtual_bytes as f64,
+            );
+            if let Some(boot) = self.boot_time_seconds {
+                let start = boot + stat.start_ticks as f64 / TICKS_PER_SECOND;
+                out.single(
+                    "process_start_time_seconds",
+                    "Start time of the process since unix epoch in seconds.",
+                    Gauge,
+                    start,
+                );
+            }
+        }
+        if let Ok(open) = std::fs::read_dir("/proc/self/fd") {
+            // The listing itself has one open.
+            let count = open.count().saturating_sub(1);
+            out.single("process_open_fds", "Number of open file descriptors.", Gauge, count as f64);
+        }
+        if let Ok(limits) = self.limits.read(&mut self.buffer) {
+            if let Some(limit) = parse_limit(limits, b"Max open files") {
+                out.single("process_max_fds", "Maximum number of open file descriptors.", Gauge, limit);
+            }
+            if let Some(limit) = parse_limit(limits, b"Max address space") {
+                let help = "Maximum amount of virtual memory available in bytes.";
+                out.single("process_virtual_memory_max_bytes", help, Gauge, limit);
+            }
+        }
+        if let Ok(text) = self.net_dev.read(&mut self.buffer) {
+            let [received, sent] = parse_net_dev(text);
+            let help = "Number of bytes received by the process over the network.";
+            out.single("process_network_receive_bytes_total", help, Counter, received as f64);
+            let help = "Number of bytes sent by the process over the network.";
+            out.single("process_network_transmit_bytes_total", help, Counter, sent as f64);
+        }
+    }
+}
+
+fn parse_boot_time(stat: &[u8]) -> Option<f64> {
+    let (_, line) = lines(stat).find(|(_, line)| line.starts_with(b"btime "))?;
+    unsigned(fields(line).nth(1)?).map(|seconds| seconds as f64)
+}
+
+/// The second column, the program's name, may hold anything; the rest is counted from its closing parenthesis.
+fn parse_stat(text: &[u8]) -> Option<Stat> {
+    let name_end = text.iter().rposition(|&byte| byte == b')')?;
+    // Column 3 of proc_pid_stat(5), the state, comes first here.
+    let mut columns = fields(text.get(name_end + 1..)?);
+    let user_ticks = unsigned(columns.nth(14 - 3)?)?;
+    let system_ticks = unsigned(columns.next()?)?;
+    let start_ticks = unsigned(columns.nth(22 - 16)?)?;
+    let virtual_bytes = unsigned(columns.next()?)?;
+    let resident_pages = unsigned(columns.next()?)?;
+    Some(Stat { cpu_ticks: user_ticks + system_ticks, start_ticks, virtual_bytes, resident_pages })
+}
+
+/// The soft limit in the line that starts with `name`; unlimited is the largest number, as client libraries say it.
+fn parse_limit(text: &[u8], name: &[u8]) -> Option<f64> {
+    let (_, line) = lines(text).find(|(_, line)| line.starts_with(name))?;
+    match fields(line.get(name.len()..)?).next()? {
+        b"unlimited" => Some(u64::MAX as f64),
+        number => unsigned(number).map(|limit| limit as f64),
+    }
+}
+
+/// Received and sent bytes over all interfaces of the process's network namespace, loopback included, as the client
+/// libraries count them.
+fn parse_net_dev(text: &[u8]) -> [u64; 2] {
+    let mut sums = [0u64; 2];
+    for (_, line) in lines(text) {
+        let Some(colon) = line.iter().position(|&byte| byte == b':') else { continue };
+        let mut columns = fields(line.get(colon + 1..).unwrap_or_default());
+        sums[0] += columns.next().and_then(unsigned).unwrap_or(0);
+        sums[1] += columns.nth(7).and_then(unsigned).unwrap_or(0);
+    }
+    sums
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stat_columns_are_counted_behind_the_name() {
+        let text = b"77 (a) b (c) S 1 77 77 0 -1 4194560 1 2 3 4 150 50 7 8 20 0 3 0 12345 1000000 250 18446744073709551615\n";
+        let want = Stat { cpu_ticks: 200, start_ticks: 12345, virtual_bytes: 1_000_000, resident_pages: 250 };
+        assert_eq!(parse_stat(text), Some(want));
+        for end in 0..text.len() - 25 {
+            assert_eq!(parse_stat(&text[..end]).is_some(), end >= 90, "{end}");
+        }
+    }
+
+    #[test]
+    fn limits() {
+        let text = b"Limit                     Soft Limit           Hard Limit           Units     \n\
+                     Max open files            1024                 524288               files     \n\
+                     Max address space         unlimited            unlimited            bytes     \n";
+        assert_eq!(parse_limit(text, b"Max open files"), Some(1024.0));
+        assert_eq!(parse_limit(text, b"Max address space"), Some(18446744073709551615.0));
+        assert_eq!(parse_limit(text, b"Max stack size"), None);
+    }
+
+    #[test]
+    fn net_dev_sums() {
+        let text = b"Inter-|   Receive  |  Transmit\n face |bytes packets\n    lo: 10 1 0 0 0 0 0 0 20 1 0 0 0 0 0 0\n  eth0:5 1 0 0 0 0 0 0 7 1 0 0 0 0 0 0\n";
+        assert_eq!(parse_net_dev(text), [15, 27]);
+    }
+}

@@ -1,0 +1,79 @@
+//! The query of a scrape: `collect[]` and `exclude[]`, any number of times, one kind at a time.
+
+use std::collections::BTreeSet;
+
+/// The collectors that a query selects, `None` for all of `enabled`. Parameters of other names mean nothing.
+///
+/// # Errors
+/// The text of a 400 answer.
+pub(super) fn select(
+    query: &str,
+    enabled: &[&'static str],
+) -> Result<Option<BTreeSet<&'static str>>, String> {
+    let (mut collect, mut exclude) = (BTreeSet::new(), BTreeSet::new());
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let set = match decode(name)?.as_str() {
+            "collect[]" => &mut collect,
+            "exclude[]" => &mut exclude,
+            _ => continue,
+        };
+        let value = decode(value)?;
+        match enabled.iter().find(|name| **name == value) {
+            Some(name) => set.insert(*name),
+            None => {
+                return Err(format!(
+                    "Unknown or disabled collector {value:?} in the query; switched on are: {}.\n",
+                    enabled.join(", ")
+                ));
+            }
+        };
+    }
+    match (collect.is_empty(), exclude.is_empty()) {
+        (false, false) => Err("Use either collect[] or exclude[], not both.\n".into()),
+        (false, true) => Ok(Some(collect)),
+        (true, false) => Ok(Some(enabled.iter().copied().filter(|name| !exclude.contains(name)).collect())),
+        (true, true) => Ok(None),
+    }
+}
+
+/// Undoes percent-encoding and `+` (`application/x-www-form-urlencoded`).
+fn decode(text: &str) -> Result<String, String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'+' => b' ',
+            b'%' => match (rest.next().and_then(hex), rest.next().and_then(hex)) {
+                (Some(high), Some(low)) => high << 4 | low,
+                _ => return Err("The query has a % that two hexadecimal digits do not follow.\n".into()),
+            },
+            other => other,
+        });
+    }
+    String::from_utf8(bytes).map_err(|_| "The query is not UTF-8.\n".into())
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    char::from(digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::select;
+
+    #[test]
+    fn selects() {
+        let enabled = ["cpu", "meminfo", "stat"];
+        let some = |names: &[&'static str]| Ok(Some(names.iter().copied().collect()));
+        assert_eq!(select("", &enabled), Ok(None));
+        assert_eq!(select("debug=1&x", &enabled), Ok(None));
+        assert_eq!(select("collect[]=cpu&collect%5b%5D=stat", &enabled), some(&["cpu", "stat"]));
+        assert_eq!(select("exclude[]=cpu", &enabled), some(&["meminfo", "stat"]));
+        for bad in
+            ["collect[]=cpu&exclude[]=stat", "collect[]=nfs", "collect[]=", "collect[]=%zz", "%f=1", "%ff=1"]
+        {
+            assert!(select(bad, &enabled).is_err(), "{bad}");
+        }
+    }
+}

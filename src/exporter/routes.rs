@@ -1,0 +1,189 @@
+//! What is served:
+//!
+//! | path | methods | answer |
+//! |---|---|---|
+//! | `/metrics` (`--web.telemetry-path`) | GET, HEAD | the page of metrics; `collect[]`, `exclude[]` |
+//! | `/` | GET, HEAD | the landing page, unless the metrics are there |
+//! | `/-/healthy` | GET, HEAD | 200 while the program runs |
+//! | `/-/ready` | GET, HEAD | 200 once scrapes are answered, which is from the first moment on |
+//!
+//! Any other path is 404, any other method 405.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use hyper::header::{ALLOW, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, VARY};
+use hyper::http::request::Parts;
+use hyper::{HeaderMap, Method, Response, StatusCode};
+
+use super::gather::{Gatherer, PageKey};
+use super::self_metrics::SelfMetrics;
+use super::{Config, negotiate, pages, query};
+use crate::web::server::{Handler, plain};
+
+/// How long a scrape may take when the scraper does not say.
+const DEFAULT_SCRAPE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How much earlier than the scraper's own timeout an answer is due, so that it still gets there.
+const ANSWER_MARGIN: Duration = Duration::from_millis(250);
+/// Bounds for what a scraper may ask for.
+const SCRAPE_TIMEOUTS: std::ops::RangeInclusive<f64> = 0.1..=120.0;
+
+/// The handler of all requests.
+#[derive(Clone)]
+pub(super) struct Routes(Arc<Inner>);
+
+struct Inner {
+    telemetry_path: String,
+    max_requests: usize,
+    landing_page: Bytes,
+    gatherer: Gatherer,
+    metrics: Arc<SelfMetrics>,
+}
+
+impl Routes {
+    pub(super) fn new(config: &Config, gatherer: Gatherer, metrics: Arc<SelfMetrics>) -> Self {
+        let landing_page = pages::landing(&config.telemetry_path, gatherer.names()).into();
+        Self(Arc::new(Inner {
+            telemetry_path: config.telemetry_path.clone(),
+            max_requests: config.max_requests,
+            landing_page,
+            gatherer,
+            metrics,
+        }))
+    }
+}
+
+impl Handler for Routes {
+    async fn handle(&self, request: Parts, peer: SocketAddr) -> Response<Bytes> {
+        let start = Instant::now();
+        let inner = &*self.0;
+        let path = request.uri.path();
+        let (route, response) = if path == inner.telemetry_path {
+            (path, inner.checked(&request, Inner::scrape(inner, &request)).await)
+        } else {
+            let page = match path {
+                "/" => html(inner.landing_page.clone()),
+                "/-/healthy" => plain(StatusCode::OK, "vitals-exporter is healthy.\n"),
+                "/-/ready" => plain(StatusCode::OK, "vitals-exporter is ready.\n"),
+                _ => plain(StatusCode::NOT_FOUND, "404 page not found\n"),
+            };
+            let route = if page.status() == StatusCode::NOT_FOUND { "other" } else { path };
+            (route, inner.checked(&request, std::future::ready(page)).await)
+        };
+        let status = response.status();
+        inner.metrics.requests.with_label_values(&[status.as_str(), route]).inc();
+        tracing::debug!(
+            %peer,
+            method = %request.method,
+            path = request.uri.path(),
+            query = request.uri.query().unwrap_or(""),
+            status = status.as_u16(),
+            bytes = response.body().len(),
+            duration_seconds = start.elapsed().as_secs_f64(),
+            "request"
+        );
+        response
+    }
+}
+
+impl Inner {
+    /// The answer, for the methods that there are.
+    async fn checked(
+        &self,
+        request: &Parts,
+        answer: impl Future<Output = Response<Bytes>>,
+    ) -> Response<Bytes> {
+        if matches!(request.method, Method::GET | Method::HEAD) {
+            return answer.await;
+        }
+        let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "Only GET and HEAD are served here.\n");
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+        response
+    }
+
+    async fn scrape(&self, request: &Parts) -> Response<Bytes> {
+        let in_flight = InFlight::enter(&self.metrics);
+        let response = match self.max_requests {
+            limit if limit > 0 && in_flight.count() > limit => plain(
+                StatusCode::SERVICE_UNAVAILABLE,
+                format!("Limit of concurrent requests reached ({limit}), try again later.\n"),
+            ),
+            _ => self.page(request).await,
+        };
+        self.metrics.scrapes.with_label_values(&[response.status().as_str()]).inc();
+        response
+    }
+
+    async fn page(&self, request: &Parts) -> Response<Bytes> {
+        let collectors = match query::select(request.uri.query().unwrap_or(""), self.gatherer.names()) {
+            Ok(collectors) => collectors,
+            Err(problem) => return plain(StatusCode::BAD_REQUEST, problem),
+        };
+        let key = PageKey {
+            collectors,
+            format: negotiate::format(&request.headers),
+            gzip: negotiate::accepts_gzip(&request.headers),
+        };
+        let (format, gzip) = (key.format, key.gzip);
+        match self.gatherer.page(key, scrape_timeout(&request.headers)).await {
+            Ok(page) => {
+                let mut response = Response::new(page);
+                let headers = response.headers_mut();
+                headers.insert(CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
+                headers.insert(VARY, HeaderValue::from_static("Accept, Accept-Encoding"));
+                if gzip {
+                    headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+                }
+                response
+            }
+            Err(error) => {
+                self.metrics.errors.with_label_values(&["gathering"]).inc();
+                plain(StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n"))
+            }
+        }
+    }
+}
+
+/// The scraper's timeout less a margin, from the header that Prometheus and others send.
+fn scrape_timeout(headers: &HeaderMap) -> Duration {
+    headers
+        .get("x-prometheus-scrape-timeout-seconds")
+        .and_then(|value| value.to_str().ok()?.parse::<f64>().ok())
+        .filter(|seconds| SCRAPE_TIMEOUTS.contains(seconds))
+        .map_or(DEFAULT_SCRAPE_TIMEOUT, Duration::from_secs_f64)
+        .saturating_sub(ANSWER_MARGIN)
+        .max(ANSWER_MARGIN)
+}
+
+fn html(page: Bytes) -> Response<Bytes> {
+    let mut response = Response::new(page);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    headers.insert(
+        "content-security-policy",
+        HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"),
+    );
+    response
+}
+
+/// Counts one scrape in flight for as long as it lives.
+struct InFlight<'a>(&'a SelfMetrics);
+
+impl<'a> InFlight<'a> {
+    fn enter(metrics: &'a SelfMetrics) -> Self {
+        metrics.scrapes_in_flight.inc();
+        Self(metrics)
+    }
+
+    fn count(&self) -> usize {
+        usize::try_from(self.0.scrapes_in_flight.get()).unwrap_or(0)
+    }
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.scrapes_in_flight.dec();
+    }
+}

@@ -1,1 +1,0 @@
-//! The HTTP server: listeners, connection limits, deadlines, draining.
