@@ -17,7 +17,7 @@ use super::{http, wait_until};
 /// How long a program may take to start on a busy machine.
 const START: Duration = Duration::from_secs(30);
 
-/// The collectors that both exporters have so far.
+/// The collectors of node_exporter that ours has too.
 pub const COLLECTORS: [&str; 13] = [
     "cpu",
     "diskstats",
@@ -60,23 +60,19 @@ impl Server {
     }
 }
 
-/// Our exporter, with [`COLLECTORS`] and what `arguments` add.
+/// Our exporter with its default collectors and what `arguments` add.
 pub fn vitals_exporter(arguments: &[impl AsRef<OsStr>]) -> Server {
     let mut command = Command::new(env!("CARGO_BIN_EXE_vitals-exporter"));
-    command.arg("--web.listen-address=127.0.0.1:0").args(only_collectors()).args(arguments);
+    command.arg("--web.listen-address=127.0.0.1:0").args(arguments);
     Server::start_logging_address(command, "msg=listening")
 }
 
-/// Debian's node_exporter with the same collectors.
+/// Debian's node_exporter with [`COLLECTORS`] and what `arguments` add.
 pub fn node_exporter(arguments: &[impl AsRef<OsStr>]) -> Server {
     let mut command = Command::new("prometheus-node-exporter");
-    command.arg("--web.listen-address=127.0.0.1:0").args(only_collectors()).args(arguments);
+    command.arg("--web.listen-address=127.0.0.1:0").arg("--collector.disable-defaults");
+    command.args(COLLECTORS.map(|name| format!("--collector.{name}"))).args(arguments);
     Server::start_logging_address(command, "msg=\"Listening on\"")
-}
-
-fn only_collectors() -> impl Iterator<Item = String> {
-    let each = COLLECTORS.iter().map(|name| format!("--collector.{name}"));
-    std::iter::once("--collector.disable-defaults".to_owned()).chain(each)
 }
 
 /// Our recorder: one scrape a second of each target into `storage`.
