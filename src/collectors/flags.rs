@@ -233,7 +233,7 @@ mod tests {
 
     #[test]
     fn every_default_in_the_table_is_valid() {
-        for flag in super::super::COLLECTORS.iter().flat_map(|spec| spec.flags) {
+        for flag in crate::collectors::COLLECTORS.iter().flat_map(|spec| spec.flags) {
             if let FlagKind::Pattern(text) | FlagKind::Duration(text) = flag.kind {
                 assert!(read(flag.kind, text).is_ok(), "{}: {text}", flag.name);
             }
