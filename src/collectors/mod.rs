@@ -7,6 +7,7 @@
 //! Parsers are free functions from bytes to a value; they convert to base units and put the unit into the
 //! field's name. What is absent is left out: no sample is ever zero because nothing was found.
 
+mod filesystem;
 mod flags;
 mod loadavg;
 mod set;
@@ -23,7 +24,7 @@ use crate::host::FileError;
 use crate::host::KernelFile;
 
 /// All collectors, by name.
-pub const COLLECTORS: &[&Spec] = &[&loadavg::SPEC];
+pub const COLLECTORS: &[&Spec] = &[&filesystem::SPEC, &loadavg::SPEC];
 
 /// A row of [`COLLECTORS`].
 #[derive(Debug)]
