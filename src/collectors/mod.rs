@@ -10,6 +10,7 @@
 mod filesystem;
 mod flags;
 mod loadavg;
+mod netdev;
 mod set;
 
 use std::io;
@@ -24,7 +25,7 @@ use crate::host::FileError;
 use crate::host::KernelFile;
 
 /// All collectors, by name.
-pub const COLLECTORS: &[&Spec] = &[&filesystem::SPEC, &loadavg::SPEC];
+pub const COLLECTORS: &[&Spec] = &[&filesystem::SPEC, &loadavg::SPEC, &netdev::SPEC];
 
 /// A row of [`COLLECTORS`].
 #[derive(Debug)]

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 
-use super::{BuildError, CollectError, Collector, Context, Filter, Flag, FlagKind, Settings, Spec};
+use super::{BuildError, CollectError, Collector, Context, Flag, FlagKind, Settings, Spec};
 use crate::exposition::{Exposition, Kind};
 use crate::host::{FileError, KernelFile};
 use mountinfo::{Mount, Selection};
@@ -229,6 +229,7 @@ fn error_text(answer: &Answer) -> Cow<'static, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::collectors::Filter;
     use crate::exposition::Format;
 
     #[test]
