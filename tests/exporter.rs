@@ -60,7 +60,11 @@ fn request(address: SocketAddr, method: &str, path: &str, headers: &str) -> Answ
     stream.read_to_end(&mut bytes).unwrap();
     let split = bytes.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
     let head = String::from_utf8(bytes[..split].to_vec()).unwrap();
-    Answer { status: head[9..12].parse().unwrap(), head, body: bytes[split + 4..].to_vec() }
+    Answer {
+        status: head.split(' ').nth(1).unwrap().parse().unwrap(),
+        head,
+        body: bytes[split + 4..].to_vec(),
+    }
 }
 
 fn get(running: &Running, path: &str) -> Answer {
@@ -181,6 +185,28 @@ fn concurrent_scrapes_are_all_answered() {
         })
         .collect();
     assert!(scrapers.into_iter().all(|scraper| scraper.join().unwrap()));
+}
+
+/// A pipe that nobody writes to blocks whoever opens it, as a driver in trouble does.
+#[test]
+fn a_collector_that_hangs_is_named_in_time_and_recovers() {
+    let proc = tempfile::tempdir().unwrap();
+    let pipe = proc.path().join("loadavg");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let root = format!("--path.procfs={}", proc.path().display());
+    let running = start(&[&root, "--collector.disable-defaults", "--collector.loadavg"]);
+    let address = running.addresses[0];
+    let start = std::time::Instant::now();
+    let answer = request(address, "GET", "/metrics", "X-Prometheus-Scrape-Timeout-Seconds: 1\r\n");
+    assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
+    assert_eq!(answer.status, 503);
+    assert!(answer.text().contains("collector loadavg"), "{}", answer.text());
+    assert_eq!(get(&running, "/-/healthy").status, 200);
+    std::fs::write(&pipe, "0.5 0.25 0.125 1/100 1000\n").unwrap();
+    std::fs::remove_file(&pipe).unwrap();
+    let page = get(&running, "/metrics");
+    assert_eq!(page.status, 200, "{}", page.text());
+    assert!(page.text().contains("promhttp_metric_handler_errors_total{cause=\"gathering\"} 1\n"));
 }
 
 fn run(flags: &[&str]) -> Output {

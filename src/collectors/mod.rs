@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 pub use flags::{BuildError, Filter, Flag, FlagKind, Settings};
-pub use set::CollectorSet;
+pub use set::{CollectorSet, Running};
 
 use crate::exposition::Exposition;
 use crate::host::FileError;

@@ -1,6 +1,7 @@
 //! All collectors that are switched on, run one after another.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::{BuildError, COLLECTORS, CollectError, Collector, Context, Settings};
@@ -10,6 +11,22 @@ use crate::exposition::{Exposition, Kind};
 pub struct CollectorSet {
     members: Vec<Member>,
     context: Context,
+    running: Running,
+}
+
+/// Tells other threads which collector is at work, so that one that hangs can be named.
+#[derive(Clone, Debug, Default)]
+pub struct Running(Arc<Mutex<Option<&'static str>>>);
+
+impl Running {
+    /// The name of the collector at work.
+    pub fn name(&self) -> Option<&'static str> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, name: Option<&'static str>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = name;
+    }
 }
 
 struct Member {
@@ -36,12 +53,17 @@ impl CollectorSet {
             .filter(|spec| enabled(spec.name))
             .map(|spec| Ok(Member { name: spec.name, collector: (spec.build)(settings)?, complaint: None }))
             .collect::<Result<_, BuildError>>()?;
-        Ok(Self { members, context: Context::new(settings) })
+        Ok(Self { members, context: Context::new(settings), running: Running::default() })
     }
 
     /// The names of the collectors, in the order of the table.
     pub fn names(&self) -> impl Iterator<Item = &'static str> {
         self.members.iter().map(|member| member.name)
+    }
+
+    /// Which collector is at work, for other threads.
+    pub fn running(&self) -> Running {
+        self.running.clone()
     }
 
     /// Runs the collectors that `selected` says yes to and writes how long each took and whether it succeeded.
@@ -53,6 +75,7 @@ impl CollectorSet {
             if !selected(member.name) {
                 continue;
             }
+            self.running.set(Some(member.name));
             let (start, mark) = (Instant::now(), out.mark());
             let context = &mut self.context;
             let result = catch_unwind(AssertUnwindSafe(|| member.collector.collect(context, out)))
@@ -63,6 +86,7 @@ impl CollectorSet {
             outcomes.push(Outcome { member: index, duration: start.elapsed(), success: result.is_ok() });
             member.report(result.err());
         }
+        self.running.set(None);
         let labels = |outcome: &Outcome| [("collector", self.members[outcome.member].name.as_bytes())];
         let mut family = out.family(
             "node_scrape_collector_duration_seconds",

@@ -14,7 +14,7 @@ use flate2::{Compress, Compression, FlushCompress, Status};
 use tokio::sync::watch;
 
 use super::self_metrics::SelfMetrics;
-use crate::collectors::CollectorSet;
+use crate::collectors::{CollectorSet, Running};
 use crate::exposition::{Exposition, Format};
 
 /// What distinguishes one page from another.
@@ -31,11 +31,11 @@ pub(super) struct PageKey {
 pub(super) enum GatherError {
     /// A collector is still at work at the scrape's deadline.
     #[error(
-        "The metrics were not gathered within {}s: a collector is waiting for the kernel. The log and \
-         node_scrape_collector_duration_seconds tell which; switch it off with --no-collector.NAME.",
-        .0.as_secs_f64()
+        "The metrics were not gathered within {}s: the collector {collector} waits for the kernel. \
+         --no-collector.{collector} would leave it out.",
+        timeout.as_secs_f64()
     )]
-    Deadline(Duration),
+    Deadline { timeout: Duration, collector: &'static str },
     /// The gathering thread has ended, which it does only by a fault of this program.
     #[error("The gathering thread is gone; restart the exporter and please report this.")]
     Gone,
@@ -46,6 +46,7 @@ pub(super) struct Gatherer {
     jobs: mpsc::Sender<Job>,
     pages: Arc<Pages>,
     names: Vec<&'static str>,
+    running: Running,
 }
 
 struct Job {
@@ -69,7 +70,7 @@ impl Gatherer {
     pub(super) fn start(collectors: CollectorSet, metrics: Arc<SelfMetrics>) -> io::Result<Self> {
         let (jobs, queue) = mpsc::channel::<Job>();
         let pages = Arc::new(Pages::default());
-        let names = collectors.names().collect();
+        let (names, running) = (collectors.names().collect(), collectors.running());
         let mut worker =
             Worker { collectors, metrics, pages: pages.clone(), out: Exposition::new(), gzip: Gzip::new() };
         std::thread::Builder::new().name("gather".into()).spawn(move || {
@@ -77,7 +78,7 @@ impl Gatherer {
                 worker.run(job);
             }
         })?;
-        Ok(Self { jobs, pages, names })
+        Ok(Self { jobs, pages, names, running })
     }
 
     /// The names of the collectors that are switched on.
@@ -105,7 +106,9 @@ impl Gatherer {
         match tokio::time::timeout(timeout, page.wait_for(Option::is_some)).await {
             Ok(Ok(page)) => page.clone().ok_or(GatherError::Gone),
             Ok(Err(_)) => Err(GatherError::Gone),
-            Err(_) => Err(GatherError::Deadline(timeout)),
+            Err(_) => {
+                Err(GatherError::Deadline { timeout, collector: self.running.name().unwrap_or("NAME") })
+            }
         }
     }
 }
