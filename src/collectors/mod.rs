@@ -9,6 +9,7 @@
 
 mod flags;
 mod loadavg;
+mod meminfo;
 mod set;
 
 use std::io;
@@ -27,6 +28,7 @@ use crate::host::KernelFile;
 /// All collectors, by name.
 pub const COLLECTORS: &[&Spec] = &[
     &loadavg::SPEC,
+    &meminfo::SPEC,
 ];
 
 /// A row of [`COLLECTORS`].
