@@ -11,6 +11,7 @@ mod flags;
 mod loadavg;
 mod meminfo;
 mod set;
+mod stat;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -29,6 +30,7 @@ use crate::host::KernelFile;
 pub const COLLECTORS: &[&Spec] = &[
     &loadavg::SPEC,
     &meminfo::SPEC,
+    &stat::SPEC,
 ];
 
 /// A row of [`COLLECTORS`].
