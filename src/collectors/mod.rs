@@ -12,6 +12,7 @@ mod loadavg;
 mod meminfo;
 mod set;
 mod stat;
+mod vmstat;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -31,6 +32,7 @@ pub const COLLECTORS: &[&Spec] = &[
     &loadavg::SPEC,
     &meminfo::SPEC,
     &stat::SPEC,
+    &vmstat::SPEC,
 ];
 
 /// A row of [`COLLECTORS`].
