@@ -10,6 +10,7 @@
 mod flags;
 mod loadavg;
 mod meminfo;
+mod pressure;
 mod set;
 mod stat;
 mod vmstat;
@@ -31,6 +32,7 @@ use crate::host::KernelFile;
 pub const COLLECTORS: &[&Spec] = &[
     &loadavg::SPEC,
     &meminfo::SPEC,
+    &pressure::SPEC,
     &stat::SPEC,
     &vmstat::SPEC,
 ];
