@@ -13,6 +13,7 @@ mod meminfo;
 mod pressure;
 mod set;
 mod stat;
+mod uname;
 mod vmstat;
 
 use std::io;
@@ -34,6 +35,7 @@ pub const COLLECTORS: &[&Spec] = &[
     &meminfo::SPEC,
     &pressure::SPEC,
     &stat::SPEC,
+    &uname::SPEC,
     &vmstat::SPEC,
 ];
 
