@@ -10,6 +10,7 @@
 mod flags;
 mod loadavg;
 mod meminfo;
+mod os;
 mod pressure;
 mod set;
 mod stat;
@@ -33,6 +34,7 @@ use crate::host::KernelFile;
 pub const COLLECTORS: &[&Spec] = &[
     &loadavg::SPEC,
     &meminfo::SPEC,
+    &os::SPEC,
     &pressure::SPEC,
     &stat::SPEC,
     &uname::SPEC,
