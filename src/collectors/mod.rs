@@ -14,6 +14,7 @@ mod os;
 mod pressure;
 mod set;
 mod stat;
+mod time;
 mod uname;
 mod vmstat;
 
@@ -37,6 +38,7 @@ pub const COLLECTORS: &[&Spec] = &[
     &os::SPEC,
     &pressure::SPEC,
     &stat::SPEC,
+    &time::SPEC,
     &uname::SPEC,
     &vmstat::SPEC,
 ];
