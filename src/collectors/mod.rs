@@ -7,6 +7,7 @@
 //! Parsers are free functions from bytes to a value; they convert to base units and put the unit into the
 //! field's name. What is absent is left out: no sample is ever zero because nothing was found.
 
+mod cpu;
 mod diskstats;
 mod flags;
 mod loadavg;
@@ -34,6 +35,7 @@ use crate::host::KernelFile;
 
 /// All collectors, by name.
 pub const COLLECTORS: &[&Spec] = &[
+    &cpu::SPEC,
     &diskstats::SPEC,
     &loadavg::SPEC,
     &meminfo::SPEC,
