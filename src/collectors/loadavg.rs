@@ -55,4 +55,9 @@ mod tests {
             assert!(parse(bad).is_err(), "{bad:?}");
         }
     }
+
+    #[test]
+    fn survives_a_cut_file() {
+        super::super::at_every_cut("proc/loadavg", parse);
+    }
 }

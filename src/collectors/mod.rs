@@ -7,15 +7,26 @@
 //! Parsers are free functions from bytes to a value; they convert to base units and put the unit into the
 //! field's name. What is absent is left out: no sample is ever zero because nothing was found.
 
+mod cpu;
+mod diskstats;
 mod filesystem;
 mod flags;
 mod loadavg;
+mod meminfo;
 mod netdev;
+mod os;
+mod pressure;
 mod set;
+mod stat;
+mod time;
+mod uname;
+mod vmstat;
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
+
+use rustix::io::Errno;
 
 pub use flags::{BuildError, Filter, Flag, FlagKind, Settings};
 pub use set::{CollectorSet, Running};
@@ -25,7 +36,20 @@ use crate::host::FileError;
 use crate::host::KernelFile;
 
 /// All collectors, by name.
-pub const COLLECTORS: &[&Spec] = &[&filesystem::SPEC, &loadavg::SPEC, &netdev::SPEC];
+pub const COLLECTORS: &[&Spec] = &[
+    &cpu::SPEC,
+    &diskstats::SPEC,
+    &filesystem::SPEC,
+    &loadavg::SPEC,
+    &meminfo::SPEC,
+    &netdev::SPEC,
+    &os::SPEC,
+    &pressure::SPEC,
+    &stat::SPEC,
+    &time::SPEC,
+    &uname::SPEC,
+    &vmstat::SPEC,
+];
 
 /// A row of [`COLLECTORS`].
 #[derive(Debug)]
@@ -126,7 +150,8 @@ impl CollectError {
     }
 }
 
-/// Reads `file` into `buffer`; a file that does not exist is [`CollectError::NoData`] with `absent` as the reason.
+/// Reads `file` into `buffer`. A file that does not exist, or that belongs to a feature that was switched off when
+/// the kernel booted (EOPNOTSUPP, as with `psi=0`), is [`CollectError::NoData`] with `absent` as the reason.
 pub(crate) fn read_or_absent<'b>(
     file: &mut KernelFile,
     buffer: &'b mut Vec<u8>,
@@ -134,7 +159,25 @@ pub(crate) fn read_or_absent<'b>(
 ) -> Result<&'b [u8], CollectError> {
     match file.read(buffer) {
         Ok(text) => Ok(text),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(CollectError::NoData(absent)),
+        Err(error) if matches!(Errno::from_io_error(&error), Some(Errno::NOENT | Errno::OPNOTSUPP)) => {
+            Err(CollectError::NoData(absent))
+        }
         Err(error) => Err(CollectError::read(file.path(), error)),
     }
+}
+
+/// Runs a parser over every beginning of a file of the fixture host, the whole file included. It must not panic
+/// whatever the place where the text ends, and the whole file has to parse.
+#[cfg(test)]
+pub(crate) fn at_every_cut<T, E: std::fmt::Debug>(
+    fixture: &str,
+    mut parse: impl FnMut(&[u8]) -> Result<T, E>,
+) {
+    let path = Path::new("tests/fixtures/server").join(fixture);
+    let text = std::fs::read(&path).unwrap();
+    assert!(!text.is_empty(), "{} is empty", path.display());
+    for end in 0..text.len() {
+        drop(parse(&text[..end]));
+    }
+    parse(&text).unwrap();
 }

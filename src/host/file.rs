@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 /// How much room a first read gets. Most files of procfs fit, and those that do not double it.
@@ -78,9 +78,47 @@ pub fn read_small<'b>(path: &Path, buffer: &'b mut Vec<u8>) -> io::Result<&'b [u
     Ok(buffer.trim_ascii())
 }
 
+/// Which state of a file was read, for files that seldom change: while the stamp stays the same, so does the
+/// content. A file that is replaced by renaming another one over it gets a new stamp too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileStamp {
+    device: u64,
+    inode: u64,
+    size_bytes: u64,
+    modified: (i64, i64),
+}
+
+impl FileStamp {
+    /// The stamp of the file at `path` now, with symbolic links followed.
+    ///
+    /// # Errors
+    /// What `stat` gave.
+    pub fn of(path: &Path) -> io::Result<Self> {
+        let metadata = std::fs::metadata(path)?;
+        Ok(Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            size_bytes: metadata.size(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_replaced_file_has_another_stamp() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, other) = (folder.path().join("file"), folder.path().join("other"));
+        std::fs::write(&path, "a").unwrap();
+        let first = FileStamp::of(&path).unwrap();
+        assert_eq!(FileStamp::of(&path).unwrap(), first);
+        std::fs::write(&other, "b").unwrap();
+        std::fs::rename(&other, &path).unwrap();
+        assert_ne!(FileStamp::of(&path).unwrap(), first);
+    }
 
     #[test]
     fn reads_files_of_every_size_again_and_again() {

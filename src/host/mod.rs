@@ -7,7 +7,7 @@ pub mod parse;
 
 use std::path::{Path, PathBuf};
 
-pub use file::{KernelFile, read_small};
+pub use file::{FileStamp, KernelFile, read_small};
 pub use parse::{FileError, ParseError};
 
 /// The directories that describe one host. All paths below are built from these, so that a container can look

@@ -1,0 +1,193 @@
+//! `/sys/devices/system/cpu` (kernel: `Documentation/ABI/testing/sysfs-devices-system-cpu`).
+//!
+//! Which CPUs are online is read from the two lists for the whole machine, `present` and `online`, in place of
+//! one file for each CPU: the kernel answers both from the same set.
+
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+
+use super::super::{CollectError, Settings};
+use crate::exposition::{Exposition, Kind};
+use crate::host::KernelFile;
+use crate::host::parse::{ParseError, unsigned};
+use crate::host::read_small;
+
+/// No kernel can be built for as many CPUs.
+const CPUS_MAX: u64 = 1 << 16;
+
+pub(super) struct SysCpu {
+    folder: PathBuf,
+    /// Fixed by the kernel's command line, so read once.
+    isolated: Option<CpuList>,
+    /// The lists `present` and `online`, where CPUs can be switched off.
+    hotplug: Option<[KernelFile; 2]>,
+    throttled_cores: Vec<Throttle>,
+    throttled_packages: Vec<Throttle>,
+}
+
+/// The count of one core, or of one package.
+struct Throttle {
+    package: u64,
+    core: u64,
+    count: KernelFile,
+}
+
+impl SysCpu {
+    pub(super) fn new(settings: &Settings) -> Self {
+        let folder = settings.root.sys("devices/system/cpu");
+        // As node_exporter does, the first CPU speaks for all. On most x86 machines it can't be switched off.
+        let hotplug = folder
+            .join("cpu0/online")
+            .exists()
+            .then(|| ["present", "online"].map(|name| KernelFile::new(folder.join(name))));
+        Self { folder, isolated: None, hotplug, throttled_cores: Vec::new(), throttled_packages: Vec::new() }
+    }
+
+    /// Finds the files with throttle counts. To be called when other CPUs have come online: a CPU that goes
+    /// offline takes its files along. Siblings share their core's count and cores their package's; the first CPU
+    /// that has it is asked.
+    pub(super) fn find_throttles(&mut self, online: impl Iterator<Item = u32>, buffer: &mut Vec<u8>) {
+        self.throttled_cores.clear();
+        self.throttled_packages.clear();
+        for cpu in online {
+            let folder = self.folder.join(format!("cpu{cpu}"));
+            let mut id = |name| read_small(&folder.join(name), buffer).ok().and_then(unsigned);
+            let Some(package) = id("topology/physical_package_id") else { continue };
+            let Some(core) = id("topology/core_id") else { continue };
+            let file = |name| Some(folder.join(name)).filter(|path| path.exists()).map(KernelFile::new);
+            if !self.throttled_cores.iter().any(|other| (other.package, other.core) == (package, core))
+                && let Some(count) = file("thermal_throttle/core_throttle_count")
+            {
+                self.throttled_cores.push(Throttle { package, core, count });
+            }
+            if !self.throttled_packages.iter().any(|other| other.package == package)
+                && let Some(count) = file("thermal_throttle/package_throttle_count")
+            {
+                self.throttled_packages.push(Throttle { package, core, count });
+            }
+        }
+    }
+
+    pub(super) fn collect(&mut self, buffer: &mut Vec<u8>, out: &mut Exposition) -> Result<(), CollectError> {
+        self.write_throttles(buffer, out);
+        self.write_isolated(buffer, out)?;
+        self.write_online(buffer, out)
+    }
+
+    fn write_throttles(&mut self, buffer: &mut Vec<u8>, out: &mut Exposition) {
+        let mut family = out.family(
+            "node_cpu_core_throttles_total",
+            "Number of times this CPU core has been throttled.",
+            Kind::Counter,
+        );
+        for throttle in &mut self.throttled_cores {
+            let (mut core, mut package) = (itoa::Buffer::new(), itoa::Buffer::new());
+            if let Some(count) = throttle.read(buffer) {
+                let core = core.format(throttle.core).as_bytes();
+                let package = package.format(throttle.package).as_bytes();
+                family.sample(&[("core", core), ("package", package)], count as f64);
+            }
+        }
+        let mut family = out.family(
+            "node_cpu_package_throttles_total",
+            "Number of times this CPU package has been throttled.",
+            Kind::Counter,
+        );
+        for throttle in &mut self.throttled_packages {
+            let mut package = itoa::Buffer::new();
+            if let Some(count) = throttle.read(buffer) {
+                family.sample(&[("package", package.format(throttle.package).as_bytes())], count as f64);
+            }
+        }
+    }
+
+    fn write_isolated(&mut self, buffer: &mut Vec<u8>, out: &mut Exposition) -> Result<(), CollectError> {
+        if self.isolated.is_none() {
+            self.isolated = Some(read_list(&mut KernelFile::new(self.folder.join("isolated")), buffer)?);
+        }
+        let mut family =
+            out.family("node_cpu_isolated", "Whether each CPU is isolated from the scheduler.", Kind::Gauge);
+        for cpu in self.isolated.iter().flat_map(CpuList::iter) {
+            family.sample(&[("cpu", itoa::Buffer::new().format(cpu).as_bytes())], 1.0);
+        }
+        Ok(())
+    }
+
+    fn write_online(&mut self, buffer: &mut Vec<u8>, out: &mut Exposition) -> Result<(), CollectError> {
+        let Some([present, online]) = &mut self.hotplug else { return Ok(()) };
+        let (present, online) = (read_list(present, buffer)?, read_list(online, buffer)?);
+        let mut family =
+            out.family("node_cpu_online", "CPUs that are online and being scheduled.", Kind::Gauge);
+        for cpu in present.iter() {
+            let value = f64::from(u8::from(online.contains(cpu)));
+            family.sample(&[("cpu", itoa::Buffer::new().format(cpu).as_bytes())], value);
+        }
+        Ok(())
+    }
+}
+
+impl Throttle {
+    /// The count, unless the CPU has gone offline just now.
+    fn read(&mut self, buffer: &mut Vec<u8>) -> Option<u64> {
+        self.count.read(buffer).ok().and_then(|text| unsigned(text.trim_ascii()))
+    }
+}
+
+/// A list such as `0-3,8`, the kernel's way to name CPUs.
+#[derive(Debug, PartialEq)]
+struct CpuList(Vec<RangeInclusive<u64>>);
+
+impl CpuList {
+    fn parse(text: &[u8]) -> Result<Self, ParseError> {
+        let ranges = text.trim_ascii().split(|&byte| byte == b',').filter(|range| !range.is_empty());
+        let range = |range: &[u8]| {
+            let mut ends = range.splitn(2, |&byte| byte == b'-').map(unsigned);
+            let first = ends.next().flatten();
+            let last = ends.next().unwrap_or(first);
+            match (first, last) {
+                (Some(first), Some(last)) if first <= last && last < CPUS_MAX => Ok(first..=last),
+                _ => Err(ParseError::new(1, "a list of CPUs such as 0-3,8", text)),
+            }
+        };
+        ranges.map(range).collect::<Result<_, _>>().map(Self)
+    }
+
+    fn iter(&self) -> impl Iterator<Item = u64> {
+        self.0.iter().cloned().flatten()
+    }
+
+    fn contains(&self, cpu: u64) -> bool {
+        self.0.iter().any(|range| range.contains(&cpu))
+    }
+}
+
+/// Reads a list; one that does not exist is empty.
+fn read_list(file: &mut KernelFile, buffer: &mut Vec<u8>) -> Result<CpuList, CollectError> {
+    match file.read(buffer) {
+        Ok(text) => Ok(CpuList::parse(text).map_err(|error| error.at(file.path()))?),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(CpuList(Vec::new())),
+        Err(error) => Err(CollectError::read(file.path(), error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_of_cpus() {
+        let all = |text: &[u8]| CpuList::parse(text).map(|list| list.iter().collect::<Vec<_>>());
+        assert_eq!(all(b"\n").unwrap(), [0u64; 0]);
+        assert_eq!(all(b"0-2,8\n").unwrap(), [0, 1, 2, 8]);
+        for bad in [&b"x\n"[..], b"3-1\n", b"1-\n", b"0-4294967295\n", b"(null)\n", b"1-2-3\n"] {
+            assert!(all(bad).is_err(), "{}", bad.escape_ascii());
+        }
+        assert!(CpuList::parse(b"0-2,8").unwrap().contains(8));
+        assert!(!CpuList::parse(b"0-2,8").unwrap().contains(7));
+    }
+
+    #[test]
+    fn survives_a_cut_file() {
+        crate::collectors::at_every_cut("sys/devices/system/cpu/online", CpuList::parse);
+    }
+}
