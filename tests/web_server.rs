@@ -1,5 +1,7 @@
 //! The server under peers that misbehave: every limit is short here and has to hold.
 
+#![allow(clippy::unwrap_used)]
+
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};

@@ -7,8 +7,10 @@
 //! Parsers are free functions from bytes to a value; they convert to base units and put the unit into the
 //! field's name. What is absent is left out: no sample is ever zero because nothing was found.
 
+mod filesystem;
 mod flags;
 mod loadavg;
+mod netdev;
 mod set;
 
 use std::io;
@@ -23,7 +25,7 @@ use crate::host::FileError;
 use crate::host::KernelFile;
 
 /// All collectors, by name.
-pub const COLLECTORS: &[&Spec] = &[&loadavg::SPEC];
+pub const COLLECTORS: &[&Spec] = &[&filesystem::SPEC, &loadavg::SPEC, &netdev::SPEC];
 
 /// A row of [`COLLECTORS`].
 #[derive(Debug)]

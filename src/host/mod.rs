@@ -2,6 +2,7 @@
 //! their files are read cheaply.
 
 mod file;
+pub mod netlink;
 pub mod parse;
 
 use std::path::{Path, PathBuf};

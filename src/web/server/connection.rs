@@ -131,6 +131,16 @@ impl Watched {
     }
 }
 
+impl Drop for Watched {
+    /// A connection that is given up in the middle of an answer is reset, so that the kernel does not go on to hold
+    /// what the peer will not read.
+    fn drop(&mut self) {
+        if self.connection.state().phase == Phase::Writing && self.stream.inner().set_zero_linger().is_err() {
+            tracing::debug!("the connection was closed by its peer");
+        }
+    }
+}
+
 impl Read for Watched {
     fn poll_read(
         mut self: Pin<&mut Self>,

@@ -21,7 +21,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::header::TRANSFER_ENCODING;
+use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderValue, TRANSFER_ENCODING};
 use hyper::http::request::Parts;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
@@ -200,11 +200,15 @@ async fn answer(
     let (parts, _unread) = request.into_parts();
     // Nothing here takes a body, and one in chunks is how requests are smuggled: hyper drops a Content-Length beside
     // it before this code could see the contradiction.
-    let response = if parts.headers.contains_key(TRANSFER_ENCODING) {
+    let mut response = if parts.headers.contains_key(TRANSFER_ENCODING) {
         plain(StatusCode::BAD_REQUEST, "Requests with a Transfer-Encoding are not taken.\n")
     } else {
         handler.handle(parts, peer).await
     };
+    if response.status().is_client_error() {
+        // Whoever asks amiss has no use for the connection, and others may have.
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     connection.writing();
     Ok(response.map(Full::new))
 }
@@ -213,9 +217,6 @@ async fn answer(
 pub fn plain(status: StatusCode, text: impl Into<Bytes>) -> Response<Bytes> {
     let mut response = Response::new(text.into());
     *response.status_mut() = status;
-    response.headers_mut().insert(
-        hyper::header::CONTENT_TYPE,
-        hyper::header::HeaderValue::from_static("text/plain; charset=utf-8"),
-    );
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     response
 }
