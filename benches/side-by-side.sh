@@ -98,31 +98,32 @@ for name in ours theirs; do
     pid=pid_$name url=url_$name
     awk '/^VmRSS:/ { printf "%.1f\n", $2 / 1024 }' "/proc/${!pid}/status" >"$directory/$name.rss"
     curl --silent --fail "${!url}" >"$directory/$name.page"
-    awk 'END { printf "%.1f\n", bytes / 1024 } { bytes += length($0) + 1 }' "$directory/$name.page" >"$directory/$name.size"
+    wc -c <"$directory/$name.page" | awk '{ printf "%.1f\n", $1 / 1024 }' >"$directory/$name.size"
     grep -vc '^#' "$directory/$name.page" >"$directory/$name.samples"
     stat -Lc %s "/proc/${!pid}/exe" | awk '{ printf "%.1f\n", $1 / 1048576 }' >"$directory/$name.binary"
 done
 
-# row TITLE FILE HOW: HOW is "less" or "more", which of the two is better.
+# row TITLE FILE [less|more]: the third says which is better; without it there is no "times better".
 row() {
     local left right
     left=$(median <"$directory/ours.$2") right=$(median <"$directory/theirs.$2")
-    awk -v title="$1" -v left="$left" -v right="$right" -v how="$3" 'BEGIN {
-        ratio = how == "more" ? left / right : right / left
-        printf "| %s | %s | %s | %.1f× %s |\n", title, left, right, ratio, how
+    awk -v title="$1" -v left="$left" -v right="$right" -v better="${3:-}" 'BEGIN {
+        ratio = "–"
+        if (better) ratio = sprintf("%.1f", better == "more" ? left / right : right / left)
+        printf "| %s | %s | %s | %s |\n", title, left, right, ratio
     }'
 }
 
 version=$("$theirs" --version 2>&1 | sed -n 's/.*version \([0-9.]*\).*/\1/p;q')
-echo "| | vitals-exporter | node_exporter $version | ratio |"
+echo "| | vitals-exporter | node_exporter $version | times better |"
 echo '|---|---:|---:|---:|'
-row "CPU per scrape, ms (median of $rounds rounds of $scrapes)" cpu less
+row "CPU per scrape with gzip, ms (median of $rounds rounds of $scrapes)" cpu less
 row "latency with $clients clients, median, ms" p50 less
 row "latency with $clients clients, 99 %, ms" p99 less
 row "scrapes per second with $clients clients" rate more
 row 'resident memory after that, MiB' rss less
 row 'program, MiB' binary less
-row 'page, KiB' size less
-row 'samples on the page' samples more
+row 'page, KiB' size
+row 'samples on the page' samples
 echo
 echo "$(nproc) CPUs, Linux $(uname -r), collectors: ${collectors[*]}"
