@@ -12,6 +12,7 @@ mod flags;
 mod loadavg;
 mod netdev;
 mod set;
+mod vitals;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -25,7 +26,7 @@ use crate::host::FileError;
 use crate::host::KernelFile;
 
 /// All collectors, by name.
-pub const COLLECTORS: &[&Spec] = &[&filesystem::SPEC, &loadavg::SPEC, &netdev::SPEC];
+pub const COLLECTORS: &[&Spec] = &[&filesystem::SPEC, &loadavg::SPEC, &netdev::SPEC, &vitals::SPEC];
 
 /// A row of [`COLLECTORS`].
 #[derive(Debug)]
