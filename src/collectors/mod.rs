@@ -12,6 +12,7 @@ mod flags;
 mod loadavg;
 mod netdev;
 mod set;
+mod textfile;
 mod vitals;
 
 use std::io;
@@ -25,8 +26,9 @@ use crate::exposition::Exposition;
 use crate::host::FileError;
 use crate::host::KernelFile;
 
-/// All collectors, by name.
-pub const COLLECTORS: &[&Spec] = &[&filesystem::SPEC, &loadavg::SPEC, &netdev::SPEC, &vitals::SPEC];
+/// All collectors, by name but for `textfile`, which comes last: it gives way to families of the others.
+pub const COLLECTORS: &[&Spec] =
+    &[&filesystem::SPEC, &loadavg::SPEC, &netdev::SPEC, &vitals::SPEC, &textfile::SPEC];
 
 /// A row of [`COLLECTORS`].
 #[derive(Debug)]
