@@ -58,6 +58,6 @@ mod tests {
 
     #[test]
     fn survives_a_cut_file() {
-        super::super::at_every_cut("proc/loadavg", parse);
+        crate::collectors::at_every_cut("proc/loadavg", parse);
     }
 }

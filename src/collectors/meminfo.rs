@@ -194,6 +194,6 @@ mod tests {
 
     #[test]
     fn survives_a_cut_file() {
-        super::super::at_every_cut("proc/meminfo", parse);
+        crate::collectors::at_every_cut("proc/meminfo", parse);
     }
 }

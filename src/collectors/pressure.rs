@@ -145,6 +145,6 @@ mod tests {
 
     #[test]
     fn survives_a_cut_file() {
-        super::super::at_every_cut("proc/pressure/io", parse);
+        crate::collectors::at_every_cut("proc/pressure/io", parse);
     }
 }

@@ -96,6 +96,6 @@ mod tests {
 
     #[test]
     fn survives_a_cut_file() {
-        super::super::at_every_cut("proc/vmstat", |text| all(text).map(|all| all.len()));
+        crate::collectors::at_every_cut("proc/vmstat", |text| all(text).map(|all| all.len()));
     }
 }

@@ -3,7 +3,7 @@
 
 use regex_lite::Regex;
 
-use super::super::{CollectError, Filter, Settings};
+use crate::collectors::{CollectError, Filter, Settings};
 use crate::exposition::{Exposition, Kind};
 use crate::host::KernelFile;
 use crate::host::parse::{ParseError, fields, float, lines, unsigned};

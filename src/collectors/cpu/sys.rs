@@ -6,7 +6,7 @@
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
-use super::super::{CollectError, Settings};
+use crate::collectors::{CollectError, Settings};
 use crate::exposition::{Exposition, Kind};
 use crate::host::KernelFile;
 use crate::host::parse::{ParseError, unsigned};

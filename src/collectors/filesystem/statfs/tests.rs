@@ -1,8 +1,8 @@
 //! Dead mounts in all numbers, by a `statfs` that blocks on demand.
 
-use super::super::mountinfo::{Selection, parse};
 use super::*;
 use crate::collectors::Filter;
+use crate::collectors::filesystem::mountinfo::{Selection, parse};
 
 /// A `statfs` under which mounts below `/dead` wait until they are released.
 #[derive(Default)]
