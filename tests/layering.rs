@@ -180,6 +180,8 @@ fn upward_imports(path: &Path, source: &str, table: &Table) -> Vec<String> {
             continue;
         }
         match word {
+            // A binary names the library by its name; inside the library `vitals` is a room.
+            "vitals" if room != "bin" => {}
             "crate" | "vitals" => path_heads(&tokens[at + 2..]).into_iter().for_each(&mut check),
             "super" if tokens.get(at + 2).is_some_and(|next| next == "super") => check("super::super"),
             "super" if at_top_of_room => {
