@@ -180,9 +180,9 @@ fn upward_imports(path: &Path, source: &str, table: &Table) -> Vec<String> {
             continue;
         }
         match word {
-            "crate" => path_heads(&tokens[at + 2..]).into_iter().for_each(&mut check),
-            // The library's name for the programs; inside the library it is a room or a collector.
-            "vitals" if room == "bin" => path_heads(&tokens[at + 2..]).into_iter().for_each(&mut check),
+            // A binary names the library by its name; inside the library `vitals` is a room.
+            "vitals" if room != "bin" => {}
+            "crate" | "vitals" => path_heads(&tokens[at + 2..]).into_iter().for_each(&mut check),
             "super" if tokens.get(at + 2).is_some_and(|next| next == "super") => check("super::super"),
             "super" if at_top_of_room => {
                 let heads = path_heads(&tokens[at + 2..]);

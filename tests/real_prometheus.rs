@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use common::page::{Page, Series};
 use common::servers::{
-    Points, Server, node_exporter, prometheus, prometheus_samples, promtool, vitals_exporter,
+    COLLECTORS, Points, Server, node_exporter, prometheus, prometheus_samples, promtool, vitals_exporter,
 };
 use common::{http, wait_until};
 use serde_json::Value;
@@ -33,6 +33,7 @@ const THEIRS_ONLY: &[(&str, &str)] = &[
     ("node_memory_Hugetlb_bytes", "as above"),
     ("node_memory_KReclaimable_bytes", "as above"),
     ("node_memory_SecPageTables_bytes", "as above"),
+    ("promhttp_metric_handler_errors_total", "counts failures to encode, and ours can't fail there"),
 ];
 
 /// Labels that one side has and the other has not.
@@ -105,18 +106,19 @@ fn now_seconds() -> f64 {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64()
 }
 
-/// The type of each family of a job.
+/// The type of each family of a job. Prometheus asks for OpenMetrics where it can get it, in which a counter's
+/// family lacks the `_total` of its samples; here it has it.
 fn types(prometheus: &Server, job: &str) -> BTreeMap<String, String> {
     let matcher = http::encode(&format!("{{job=\"{job}\"}}"));
     let body = http::get_ok(prometheus.address, &format!("/api/v1/targets/metadata?match_target={matcher}"));
     let answer: Value = serde_json::from_str(&body).unwrap();
     let text = |entry: &Value, key: &str| entry[key].as_str().unwrap().to_owned();
-    answer["data"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|entry| (text(entry, "metric"), text(entry, "type")))
-        .collect()
+    let family = |entry: &Value| {
+        let (name, kind) = (text(entry, "metric"), text(entry, "type"));
+        let bare = kind == "counter" && !name.ends_with("_total");
+        (if bare { name + "_total" } else { name }, kind)
+    };
+    answer["data"].as_array().unwrap().iter().map(family).collect()
 }
 
 /// All samples of a job without the labels that Prometheus added.
@@ -186,6 +188,9 @@ fn comparable<'s>(
     samples
         .iter()
         .filter(|(series, _)| series.name.starts_with("node_") && shared.contains(series.name.as_str()))
+        .filter(|(series, _)| {
+            series.label("collector").is_empty() || COLLECTORS.contains(&series.label("collector"))
+        })
         .filter(|(series, _)| !VALUES_APART.iter().any(|(name, _)| *name == series.name))
         .map(|(series, points)| {
             let apart = LABELS_APART.iter().filter(|(name, ..)| *name == series.name);
