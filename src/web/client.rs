@@ -1,1 +1,0 @@
-//! The HTTP client: one deadline, and caps on all that a peer may send.
