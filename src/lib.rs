@@ -13,7 +13,7 @@
 //! | [`web`] | HTTP server and client with limits and deadlines | base |
 //! | [`host`] | where `/proc` and `/sys` are, reading kernel files | base |
 //! | [`exposition`] | writing and parsing the Prometheus text formats | nothing |
-//! | [`base`] | durations, the log, stopping | nothing |
+//! | [`base`] | durations, the log, stopping, wrong command lines | nothing |
 
 pub mod base;
 pub mod collectors;

@@ -22,7 +22,7 @@ fn start(flags: &[&str]) -> Running {
         all.push("--web.listen-address=127.0.0.1:0");
     }
     all.extend(flags);
-    let config = args::parse(all).unwrap_or_else(|exit| panic!("{}", exit.text));
+    let config = args::parse(all).unwrap_or_else(|exit| panic!("{exit}"));
     let (trigger, shutdown) = Shutdown::new();
     let (send, receive) = std::sync::mpsc::channel();
     std::thread::spawn(move || {

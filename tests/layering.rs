@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 /// a new dependency gets its place when it comes.
 const CRATES: &[(&str, &[&str])] = &[
     ("bytes", &["web", "exporter", "scrape_log"]),
-    ("clap", &["bin", "exporter", "scrape_log"]),
+    ("clap", &["base", "exporter", "scrape_log"]),
     ("flate2", &["web", "exporter", "scrape_log"]),
     ("http_body_util", &["web", "exporter"]),
     ("hyper", &["web", "exporter"]),

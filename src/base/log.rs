@@ -96,8 +96,8 @@ impl Visit for Line {
     }
 }
 
-/// Appends a JSON string (RFC 8259, section 7).
-fn json_string(out: &mut String, value: &str) {
+/// Appends a JSON string (RFC 8259, section 7). Control characters become escapes, DEL and those of C1 included.
+pub fn json_string(out: &mut String, value: &str) {
     out.push('"');
     for character in value.chars() {
         match character {

@@ -1,31 +1,22 @@
 //! `vitals-exporter`: serves the metrics of this host.
 
-use std::io::Write;
 use std::process::ExitCode;
 
-use vitals::base::{log, shutdown::Shutdown};
+use vitals::base::{log, shutdown::Shutdown, usage::Usage};
 use vitals::exporter::{Config, Exporter, StartError, args};
 
 fn main() -> ExitCode {
     let config = match args::parse(std::env::args_os()) {
         Ok(config) => config,
-        Err(exit) => {
-            let text = exit.text.as_bytes();
-            // A closed pipe (`| head`) is no failure.
-            let _written = if exit.code == 0 {
-                std::io::stdout().write_all(text)
-            } else {
-                std::io::stderr().write_all(text)
-            };
-            return ExitCode::from(exit.code);
-        }
+        Err(usage) => return usage.print(),
     };
     log::init(&config.log_level, &config.log_format);
     match serve(&config) {
         Ok(()) => ExitCode::SUCCESS,
+        Err(StartError::Flags(error)) => Usage::wrong(error).print(),
         Err(error) => {
             tracing::error!("{error}");
-            ExitCode::from(if matches!(error, StartError::Flags(_)) { args::EX_USAGE } else { 1 })
+            ExitCode::FAILURE
         }
     }
 }

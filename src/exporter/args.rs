@@ -8,38 +8,18 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 use super::Config;
 use crate::base::log;
+use crate::base::usage::Usage;
 use crate::collectors::{COLLECTORS, Flag, FlagKind, Settings, Spec};
 use crate::host::Root;
 use crate::web::server::parse_address;
 
-/// Why there is no configuration: either help was asked for, or a flag is wrong.
-#[derive(Debug)]
-pub struct Exit {
-    /// The text to print.
-    pub text: String,
-    /// 0 for help and version, which go to standard output; 64 (`EX_USAGE`) for a wrong flag.
-    pub code: u8,
-}
-
-/// The exit code for wrong flags (`sysexits.h`).
-pub const EX_USAGE: u8 = 64;
-
-impl From<clap::Error> for Exit {
-    fn from(error: clap::Error) -> Self {
-        Exit { text: error.to_string(), code: if error.use_stderr() { EX_USAGE } else { 0 } }
-    }
-}
-
 /// Reads the command line, the program's name first, and checks all that can be checked without starting.
 ///
 /// # Errors
-/// [`Exit`] with a text that names the flag, what was wrong with it and what is expected.
-pub fn parse(args: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> Result<Config, Exit> {
+/// [`Usage`] with a text that names the flag, what was wrong with it and what is expected.
+pub fn parse(args: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> Result<Config, Usage> {
     let matches = command().try_get_matches_from(args)?;
-    config(&matches).map_err(|problem| Exit {
-        text: format!("error: {problem}\n\nFor more information, try '--help'.\n"),
-        code: EX_USAGE,
-    })
+    config(&matches).map_err(Usage::wrong)
 }
 
 fn command() -> Command {
@@ -222,7 +202,7 @@ fn root(matches: &ArgMatches) -> Result<Root, String> {
 mod tests {
     use super::*;
 
-    fn parsed(args: &[&str]) -> Result<Config, Exit> {
+    fn parsed(args: &[&str]) -> Result<Config, Usage> {
         parse(std::iter::once("vitals-exporter").chain(args.iter().copied()))
     }
 
@@ -276,7 +256,7 @@ mod tests {
             (&["stray"], "stray"),
         ] {
             let exit = parsed(args).unwrap_err();
-            assert!(exit.code == EX_USAGE && exit.text.contains(want), "{args:?}: {}", exit.text);
+            assert!(exit.code == Usage::WRONG && exit.to_string().contains(want), "{args:?}: {}", exit);
         }
         for args in [["--help"], ["--version"]] {
             assert_eq!(parsed(&args).unwrap_err().code, 0);

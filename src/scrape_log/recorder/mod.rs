@@ -1,0 +1,163 @@
+//! What happens to a scrape once it is fetched. Everything here blocks.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::lines::{Lines, Scrape, Summary};
+use super::schedule::Stamp;
+use super::store::{AppendError, Disk, Entry, PeopleLog, Samples};
+use super::{Config, Target};
+use crate::vitals::{Observation, Vitals};
+
+/// Writes the scrapes of one target into its files.
+pub(super) struct Recorder {
+    lines: Lines,
+    samples: Samples,
+    samples_trouble: Trouble,
+    people: PeopleLog,
+    people_trouble: Trouble,
+    now: Observation,
+    /// The last page that was read, and when.
+    before: Option<(Observation, Instant)>,
+}
+
+/// When a scrape happened.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Moment {
+    /// Its start by the monotonic clock.
+    pub(super) started: Instant,
+    /// Its timestamp.
+    pub(super) stamp: Stamp,
+    /// The planned scrapes before it that did not happen.
+    pub(super) missed: u64,
+}
+
+impl Recorder {
+    pub(super) fn new(target: &Target, config: &Config, disk: &Arc<dyn Disk>) -> Self {
+        let directory = config.storage_path.join(target.directory());
+        Self {
+            lines: Lines::new(target, &config.job, config.interval),
+            samples_trouble: Trouble::new("samples", &directory),
+            people_trouble: Trouble::new("the log for people", &directory),
+            samples: Samples::new(Arc::clone(disk), directory.clone()),
+            people: PeopleLog::new(Arc::clone(disk), directory),
+            now: Observation::default(),
+            before: None,
+        }
+    }
+
+    /// Writes one scrape. Trouble with the files is logged when it begins and ends, and never ends the recording.
+    pub(super) fn record(&mut self, scrape: &Scrape<'_>, moment: Moment) -> Summary {
+        let (summary, written) = self.write_samples(scrape, moment.stamp);
+        if written.is_err() {
+            self.lines.forget_metadata();
+        }
+        self.samples_trouble.note(written);
+        let elapsed = self.before.as_ref().map_or_else(Default::default, |(_, at)| moment.started - *at);
+        let before = self.before.as_ref().map(|(observation, _)| observation);
+        let vitals = Vitals::between(before, &self.now, elapsed);
+        let entry = Entry {
+            timestamp_milliseconds: moment.stamp.milliseconds,
+            vitals: &vitals,
+            duration: scrape.duration,
+            samples: summary.written,
+            missed: moment.missed,
+            error: summary.error.as_deref(),
+        };
+        self.people_trouble.note(self.people.append(&entry));
+        if summary.error.is_none() {
+            let seen = std::mem::take(&mut self.now);
+            self.now =
+                self.before.replace((seen, moment.started)).map_or_else(Default::default, |(old, _)| old);
+        }
+        summary
+    }
+
+    fn write_samples(&mut self, scrape: &Scrape<'_>, stamp: Stamp) -> (Summary, io::Result<()>) {
+        let note = self.samples_trouble.loss();
+        let mut second_try = false;
+        loop {
+            let ready = self.samples.ready(stamp.milliseconds, stamp.clock_went_back && !second_try);
+            let first_in_file = *ready.as_ref().unwrap_or(&true);
+            let summary = self.lines.write(scrape, first_in_file, note.as_deref(), &mut self.now);
+            let appended = match ready {
+                Ok(_) => self.samples.append(self.lines.record()),
+                Err(error) => Err(AppendError::Refused(error)),
+            };
+            match appended {
+                Ok(()) => return (summary, Ok(())),
+                Err(AppendError::Lost(_)) if !second_try => second_try = true,
+                Err(AppendError::Lost(error) | AppendError::Refused(error)) => return (summary, Err(error)),
+            }
+        }
+    }
+
+    /// Closes the files.
+    pub(super) fn close(mut self) {
+        self.samples.close();
+        if self.samples.unclosed() > 0 {
+            tracing::warn!(
+                path = %self.samples_trouble.directory,
+                files = self.samples.unclosed(),
+                "samples files could not be closed, the next start closes them"
+            );
+        }
+    }
+}
+
+/// Trouble with writing, which is logged when it begins, when its kind changes and when it is over.
+#[derive(Debug)]
+struct Trouble {
+    what: &'static str,
+    directory: String,
+    present: Option<(io::ErrorKind, String)>,
+    lost: u64,
+}
+
+impl Trouble {
+    fn new(what: &'static str, directory: &Path) -> Self {
+        Self { what, directory: directory.display().to_string(), present: None, lost: 0 }
+    }
+
+    /// What the file's reader should know about scrapes that are missing.
+    fn loss(&self) -> Option<String> {
+        let (_, error) = self.present.as_ref()?;
+        Some(format!("{} scrapes before this one could not be written: {error}", self.lost))
+    }
+
+    fn note(&mut self, written: io::Result<()>) {
+        let (what, path) = (self.what, self.directory.as_str());
+        match written {
+            Ok(()) => {
+                if self.present.take().is_some() {
+                    tracing::info!(path, lost_scrapes = self.lost, "writing {what} again");
+                }
+                self.lost = 0;
+            }
+            Err(error) => {
+                self.lost += 1;
+                if self.present.as_ref().is_none_or(|(kind, _)| *kind != error.kind()) {
+                    tracing::warn!(path, %error, remedy = remedy(error.kind()), "can't write {what}");
+                    self.present = Some((error.kind(), error.to_string()));
+                }
+            }
+        }
+    }
+}
+
+/// Writing goes on by itself in all cases, since each scrape tries again.
+fn remedy(kind: io::ErrorKind) -> &'static str {
+    match kind {
+        io::ErrorKind::StorageFull => "free space on this filesystem",
+        io::ErrorKind::QuotaExceeded => "free space or raise the quota of this user",
+        io::ErrorKind::ReadOnlyFilesystem => "see the kernel's log for why it is read-only, and remount it",
+        io::ErrorKind::PermissionDenied => "let this user write there",
+        io::ErrorKind::NotADirectory => "put a real directory there, links are not followed",
+        _ => "check the directory, and the device in the kernel's log",
+    }
+}
+
+#[cfg(test)]
+mod tests;

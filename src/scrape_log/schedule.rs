@@ -1,0 +1,195 @@
+//! When a target is scraped, and the timestamps of its scrapes.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use super::target::stable_hash;
+
+/// A wall clock that went back by more than this starts a new file instead of being bridged.
+const LARGEST_BRIDGED_STEP: Duration = Duration::from_secs(300);
+/// A timestamp this near to the planned time is written as the planned one; steady distances compress well.
+const SNAP_MILLISECONDS: i64 = 2;
+
+/// Milliseconds since 1970 UTC by the machine's clock.
+pub(super) fn wall_milliseconds() -> i64 {
+    match SystemTime::now().duration_since(UNIX_EPOCH) {
+        Ok(since) => i64::try_from(since.as_millis()).unwrap_or(i64::MAX),
+        Err(before) => -i64::try_from(before.duration().as_millis()).unwrap_or(i64::MAX),
+    }
+}
+
+/// The ticks of one target: every interval, at a phase that its URL decides, aligned to the wall clock. So targets
+/// are spread over the interval, and a restart does not move them.
+#[derive(Debug)]
+pub(super) struct Schedule {
+    interval_milliseconds: i64,
+    phase_milliseconds: i64,
+    last: Option<Instant>,
+}
+
+/// The next scrape.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Tick {
+    /// From now on.
+    pub(super) delay: Duration,
+    /// The planned time, in milliseconds since 1970 UTC.
+    pub(super) planned_milliseconds: i64,
+    /// How many ticks passed unused since the last scrape, because it took too long.
+    pub(super) missed: u64,
+}
+
+impl Schedule {
+    pub(super) fn new(url: &str, interval: Duration) -> Self {
+        let interval_milliseconds = i64::try_from(interval.as_millis()).unwrap_or(i64::MAX).max(1);
+        let phase = stable_hash(url.as_bytes()) % interval_milliseconds.unsigned_abs();
+        Self { interval_milliseconds, phase_milliseconds: phase.cast_signed(), last: None }
+    }
+
+    /// The tick that follows, by what the clocks say now. The wall clock decides the phase; the monotonic one
+    /// sees to it that two scrapes are never nearer than half an interval when the wall clock is set.
+    pub(super) fn next(&mut self, now: Instant, wall_milliseconds: i64) -> Tick {
+        let interval = self.interval_milliseconds;
+        let mut wait = (self.phase_milliseconds - wall_milliseconds).rem_euclid(interval);
+        let mut missed = 0;
+        if let Some(last) = self.last {
+            let since_last =
+                i64::try_from(now.saturating_duration_since(last).as_millis()).unwrap_or(i64::MAX);
+            while since_last.saturating_add(wait) <= interval / 2 {
+                wait += interval;
+            }
+            let intervals = since_last.saturating_add(wait).saturating_add(interval / 2) / interval;
+            missed = (intervals - 1).max(0).unsigned_abs();
+        }
+        let delay = Duration::from_millis(wait.unsigned_abs());
+        self.last = now.checked_add(delay).or(Some(now));
+        Tick { delay, planned_milliseconds: wall_milliseconds.saturating_add(wait), missed }
+    }
+}
+
+/// Gives each scrape of a target its timestamp, each later than the one before.
+#[derive(Debug, Default)]
+pub(super) struct Stamps {
+    last: Option<(i64, Instant)>,
+}
+
+/// The timestamp of a scrape.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stamp {
+    /// Milliseconds since 1970 UTC.
+    pub(super) milliseconds: i64,
+    /// The clock went back so far that the scrape has to go into a file of its own.
+    pub(super) clock_went_back: bool,
+}
+
+impl Stamps {
+    /// The timestamp for a scrape that begins now. While the wall clock is behind the last timestamp, time goes on
+    /// by the monotonic clock.
+    pub(super) fn next(&mut self, now: Instant, wall_milliseconds: i64, planned_milliseconds: i64) -> Stamp {
+        let near = wall_milliseconds.abs_diff(planned_milliseconds) <= SNAP_MILLISECONDS.unsigned_abs();
+        let mut stamp = Stamp {
+            milliseconds: if near { planned_milliseconds } else { wall_milliseconds },
+            clock_went_back: false,
+        };
+        if let Some((last, at)) = self.last
+            && stamp.milliseconds <= last
+        {
+            let step = last.abs_diff(stamp.milliseconds);
+            if u128::from(step) > LARGEST_BRIDGED_STEP.as_millis() {
+                stamp.clock_went_back = true;
+            } else {
+                let elapsed = i64::try_from(now.saturating_duration_since(at).as_millis()).unwrap_or(1);
+                stamp.milliseconds = last.saturating_add(elapsed.max(1));
+            }
+        }
+        self.last = Some((stamp.milliseconds, now));
+        stamp
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const INTERVAL: Duration = Duration::from_secs(15);
+    const START: i64 = 1_795_226_400_000;
+
+    fn later(start: Instant, milliseconds: u64) -> Instant {
+        start + Duration::from_millis(milliseconds)
+    }
+
+    #[test]
+    fn phases_are_spread_and_survive_restarts() {
+        let mut buckets = [0; 15];
+        for host in 0..1500 {
+            let url = format!("http://host{host}:9100/metrics");
+            let now = Instant::now();
+            let first = Schedule::new(&url, INTERVAL).next(now, START).planned_milliseconds;
+            let again = Schedule::new(&url, INTERVAL).next(now, START + 3_600_123).planned_milliseconds;
+            assert_eq!((again - first) % 15_000, 0, "{url}");
+            assert!((START..START + 15_000).contains(&first));
+            buckets[((first - START) / 1000) as usize] += 1;
+        }
+        assert!(buckets.iter().all(|&count| (50..150).contains(&count)), "{buckets:?}");
+    }
+
+    #[test]
+    fn ticks_follow_each_other() {
+        let mut schedule = Schedule::new("x", INTERVAL);
+        let mut now = Instant::now();
+        let mut wall = START;
+        let first = schedule.next(now, wall);
+        now += first.delay;
+        wall = first.planned_milliseconds;
+        for _ in 0..3 {
+            let (now_after, wall_after) = (later(now, 200), wall + 200);
+            let tick = schedule.next(now_after, wall_after);
+            assert_eq!((tick.planned_milliseconds, tick.missed), (wall + 15_000, 0));
+            now = now_after + tick.delay;
+            wall = tick.planned_milliseconds;
+        }
+        // A scrape and its writing took 40 s: two ticks went by, and the third comes at its own time.
+        let tick = schedule.next(later(now, 40_000), wall + 40_000);
+        assert_eq!((tick.planned_milliseconds, tick.missed), (wall + 45_000, 2));
+        assert_eq!(tick.delay, Duration::from_secs(5));
+    }
+
+    #[test]
+    fn a_timer_that_fires_before_the_wall_clock_gets_there_does_not_double_the_tick() {
+        let mut schedule = Schedule::new("x", INTERVAL);
+        let now = Instant::now();
+        let first = schedule.next(now, START);
+        let at = now + first.delay;
+        let tick = schedule.next(at, first.planned_milliseconds - 1);
+        assert_eq!(tick.planned_milliseconds, first.planned_milliseconds + 15_000);
+        assert_eq!(tick.missed, 0);
+    }
+
+    #[test]
+    fn setting_the_wall_clock_neither_stops_nor_bunches_scrapes() {
+        for step in [-3_600_000 - 7_000, -7_000, 7_000, 3_600_000 + 7_000] {
+            let mut schedule = Schedule::new("x", INTERVAL);
+            let now = Instant::now();
+            let first = schedule.next(now, START);
+            let tick = schedule.next(now + first.delay, first.planned_milliseconds + step);
+            assert!(tick.delay > INTERVAL / 2 && tick.delay <= INTERVAL * 3 / 2, "{step}: {tick:?}");
+            assert_eq!(tick.missed, 0, "{step}");
+        }
+    }
+
+    #[test]
+    fn timestamps_only_grow_unless_the_clock_went_far_back() {
+        let start = Instant::now();
+        let mut stamps = Stamps::default();
+        let mut next = |elapsed, wall: i64, planned: i64| {
+            let stamp = stamps.next(later(start, elapsed), START + wall, START + planned);
+            (stamp.milliseconds - START, stamp.clock_went_back)
+        };
+        assert_eq!(next(0, 2, 0), (0, false), "snapped");
+        assert_eq!(next(15_000, 15_003, 15_000), (15_003, false), "too far to snap");
+        assert_eq!(next(30_000, 10_000, 10_000), (30_003, false), "20 s back: bridged");
+        assert_eq!(next(45_000, 25_000, 25_000), (45_003, false), "still behind");
+        assert_eq!(next(60_000, 61_000, 60_000), (61_000, false), "caught up");
+        assert_eq!(next(60_000, 61_000, 60_000), (61_001, false), "never the same twice");
+        assert_eq!(next(75_000, -3_600_000, -3_600_000), (-3_600_000, true), "an hour back");
+        assert_eq!(next(90_000, -3_585_000, -3_585_000), (-3_585_000, false));
+    }
+}

@@ -1,0 +1,120 @@
+//! The few things the store asks of a filesystem, as a seam at which tests let them fail.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use rustix::fs::{Mode, OFlags, open, openat};
+
+/// A filesystem.
+pub(in crate::scrape_log) trait Disk: Send + Sync {
+    /// Makes a directory and those above it. That it exists is fine.
+    fn create_directory(&self, path: &Path) -> io::Result<()>;
+
+    /// Makes a new file in a directory that is no symbolic link and sees to it that the name lasts.
+    fn create_file(&self, directory: &Path, name: &str) -> io::Result<Box<dyn DiskFile>>;
+
+    /// Opens an existing file in a directory that is no symbolic link, for reading and appending.
+    fn open_file(&self, directory: &Path, name: &str) -> io::Result<Box<dyn DiskFile>>;
+
+    /// Removes a file and sees to it that it stays removed.
+    fn remove_file(&self, directory: &Path, name: &str) -> io::Result<()>;
+}
+
+/// An open file.
+pub(in crate::scrape_log) trait DiskFile: Send {
+    /// One `write`, at the end. May write less.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize>;
+
+    /// Has the data on the device when it returns.
+    fn sync(&mut self) -> io::Result<()>;
+
+    /// Cuts the file.
+    fn truncate(&mut self, len: u64) -> io::Result<()>;
+
+    /// The file's length.
+    fn len(&self) -> io::Result<u64>;
+
+    /// Fills `buffer` from `offset` on.
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
+
+    /// Whether `path` still leads to this file.
+    fn is_at(&self, path: &Path) -> bool;
+}
+
+/// The operating system's filesystem.
+#[derive(Debug)]
+pub(in crate::scrape_log) struct SystemDisk;
+
+impl SystemDisk {
+    /// The storage path itself may be a link, a target's directory in it may not: it could lead anywhere.
+    fn directory(path: &Path) -> io::Result<File> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        Ok(open(path, flags, Mode::empty())?.into())
+    }
+
+    fn open(directory: &File, name: &str, flags: OFlags) -> io::Result<Box<dyn DiskFile>> {
+        let flags = flags | OFlags::RDWR | OFlags::APPEND | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = openat(directory, name, flags, Mode::from_raw_mode(0o644))?;
+        Ok(Box::new(File::from(file)))
+    }
+}
+
+impl Disk for SystemDisk {
+    fn create_directory(&self, path: &Path) -> io::Result<()> {
+        if path.is_dir() {
+            return Ok(());
+        }
+        fs::create_dir_all(path)?;
+        match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => File::open(parent)?.sync_all(),
+            _ => File::open(".")?.sync_all(),
+        }
+    }
+
+    fn create_file(&self, directory: &Path, name: &str) -> io::Result<Box<dyn DiskFile>> {
+        let directory = Self::directory(directory)?;
+        let file = Self::open(&directory, name, OFlags::CREATE | OFlags::EXCL)?;
+        directory.sync_all()?;
+        Ok(file)
+    }
+
+    fn open_file(&self, directory: &Path, name: &str) -> io::Result<Box<dyn DiskFile>> {
+        Self::open(&Self::directory(directory)?, name, OFlags::empty())
+    }
+
+    fn remove_file(&self, directory: &Path, name: &str) -> io::Result<()> {
+        fs::remove_file(directory.join(name))?;
+        Self::directory(directory)?.sync_all()
+    }
+}
+
+impl DiskFile for File {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Write::write(self, bytes)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.sync_data()
+    }
+
+    fn truncate(&mut self, len: u64) -> io::Result<()> {
+        self.set_len(len)
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.metadata()?.len())
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        std::os::unix::fs::FileExt::read_exact_at(self, buffer, offset)
+    }
+
+    fn is_at(&self, path: &Path) -> bool {
+        match (self.metadata(), fs::symlink_metadata(path)) {
+            (Ok(own), Ok(there)) => (own.dev(), own.ino()) == (there.dev(), there.ino()),
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! Mending what a crash or a power cut left behind.
+//!
+//! A samples file that does not end in `# EOF` was open when its writer died. It is cut behind its last whole
+//! scrape and closed; nothing is ever appended to it. A scrape is whole if its commit mark is: a full line whose
+//! value is the number of sample lines between the mark before and the samples about the scrape itself.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use memchr::memmem;
+
+use super::disk::{Disk, DiskFile};
+use super::{END_OF_FILE, samples_file_names};
+use crate::scrape_log::lines::{COMMIT_MARK, SYNTHETIC_SAMPLES};
+
+/// How much of a file's end is looked at first. A scrape of a usual host has about 75 kB.
+const FIRST_WINDOW_BYTES: u64 = 1 << 20;
+
+/// Closes all samples files below `storage` that are not closed, also those of targets that are not scraped any
+/// more.
+///
+/// # Errors
+/// When the storage path can't be listed. A file that can't be mended is logged and left as it is.
+pub(super) fn recover_all(disk: &Arc<dyn Disk>, storage: &Path) -> io::Result<()> {
+    for entry in std::fs::read_dir(storage)? {
+        let entry = entry?;
+        if !entry.file_type()?.is_dir() {
+            continue;
+        }
+        let directory = entry.path();
+        let names = match samples_file_names(&directory) {
+            Ok(names) => names,
+            Err(error) => {
+                tracing::warn!(path = %directory.display(), %error, "can't look for files left open");
+                continue;
+            }
+        };
+        for name in names {
+            let path = directory.join(&name);
+            match recover(disk.as_ref(), &directory, &name) {
+                Ok(Recovered::Closed) => {}
+                Ok(Recovered::Cut { bytes }) => {
+                    tracing::info!(path = %path.display(), cut_bytes = bytes, "closed a file left open");
+                }
+                Ok(Recovered::Removed { bytes }) => {
+                    tracing::info!(path = %path.display(), bytes, "removed a file without a whole scrape");
+                }
+                Err(error) => {
+                    tracing::warn!(path = %path.display(), %error, "can't close a file left open");
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Recovered {
+    /// It ended as it should.
+    Closed,
+    /// So many bytes behind the last whole scrape were cut off, often none.
+    Cut { bytes: u64 },
+    /// It had no whole scrape.
+    Removed { bytes: u64 },
+}
+
+fn recover(disk: &dyn Disk, directory: &Path, name: &str) -> io::Result<Recovered> {
+    let mut file = disk.open_file(directory, name)?;
+    let len = file.len()?;
+    if is_closed(file.as_ref(), len)? {
+        return Ok(Recovered::Closed);
+    }
+    let whole = whole_length(file.as_ref(), len)?;
+    if whole == 0 {
+        drop(file);
+        disk.remove_file(directory, name)?;
+        return Ok(Recovered::Removed { bytes: len });
+    }
+    file.truncate(whole)?;
+    let mut rest = END_OF_FILE;
+    while !rest.is_empty() {
+        let written = file.write(rest)?;
+        rest = rest.get(written..).unwrap_or_default();
+    }
+    file.sync()?;
+    Ok(Recovered::Cut { bytes: len - whole })
+}
+
+/// Whether the last line is `# EOF`, with or without its line end.
+fn is_closed(file: &dyn DiskFile, len: u64) -> io::Result<bool> {
+    let mut tail = [0; 7];
+    let Some(start) = len.checked_sub(tail.len() as u64) else { return Ok(false) };
+    file.read_at(&mut tail, start)?;
+    Ok(tail.ends_with(END_OF_FILE) || tail.ends_with(b"\n# EOF"))
+}
+
+/// Where the last whole scrape ends, 0 if there is none. Reads from the end, since files grow to tens of megabytes.
+fn whole_length(file: &dyn DiskFile, len: u64) -> io::Result<u64> {
+    let mut window_bytes = FIRST_WINDOW_BYTES;
+    let mut data = Vec::new();
+    loop {
+        let start = len.saturating_sub(window_bytes);
+        data.resize(usize::try_from(len - start).unwrap_or(usize::MAX), 0);
+        file.read_at(&mut data, start)?;
+        if let Some(end) = last_whole_scrape(&data, start == 0) {
+            return Ok(start + end as u64);
+        }
+        if start == 0 {
+            return Ok(0);
+        }
+        window_bytes *= 4;
+    }
+}
+
+/// The end of the last whole scrape in `data`. `from_start` says whether `data` begins with the file.
+fn last_whole_scrape(data: &[u8], from_start: bool) -> Option<usize> {
+    let needle = [b"\n", COMMIT_MARK.as_bytes(), b"{"].concat();
+    let finder = memmem::FinderRev::new(&needle);
+    let mut mark = finder.rfind(data)? + 1;
+    loop {
+        let before = mark.checked_sub(1).and_then(|end| finder.rfind(data.get(..end)?)).map(|at| at + 1);
+        let start = match before {
+            Some(previous) => line_end(data, previous)?,
+            None if from_start => 0,
+            None => return None,
+        };
+        if let Some(end) = line_end(data, mark)
+            && let (Some(lines), Some(line)) = (data.get(start..mark), data.get(mark..end))
+            && is_whole(lines, line)
+        {
+            return Some(end);
+        }
+        mark = before?;
+    }
+}
+
+/// Behind the line feed of the line that begins at `start`.
+fn line_end(data: &[u8], start: usize) -> Option<usize> {
+    memchr::memchr(b'\n', data.get(start..)?).map(|at| start + at + 1)
+}
+
+fn is_whole(lines: &[u8], mark: &[u8]) -> bool {
+    let samples = lines.split_inclusive(|&byte| byte == b'\n').filter(|line| !line.starts_with(b"#")).count();
+    let expected = mark_value(mark).and_then(|written| written.checked_add(SYNTHETIC_SAMPLES - 1));
+    expected == Some(samples) && memchr::memchr(0, lines).is_none()
+}
+
+/// The value of a commit mark, if the line is as this program writes it.
+fn mark_value(line: &[u8]) -> Option<usize> {
+    let line = std::str::from_utf8(line).ok()?.strip_suffix('\n')?;
+    let (rest, timestamp) = line.rsplit_once(' ')?;
+    let (labels, value) = rest.rsplit_once(' ')?;
+    let (seconds, milliseconds) = timestamp.strip_prefix('-').unwrap_or(timestamp).split_once('.')?;
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let right = labels.ends_with("\"}") && digits(seconds) && milliseconds.len() == 3 && digits(milliseconds);
+    if right && digits(value) { value.parse().ok() } else { None }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,134 @@
+use super::*;
+use crate::exposition::Format;
+use crate::scrape_log::Target;
+use crate::scrape_log::lines::{Lines, Scrape};
+use crate::scrape_log::store::SystemDisk;
+use crate::vitals::Observation;
+use std::fs;
+use std::time::Duration;
+
+/// A file of scrapes as the recorder writes them, and where each of them ends.
+fn file_of_scrapes(pages: &[Result<&str, &str>]) -> (Vec<u8>, Vec<usize>) {
+    let target = Target::parse("db01:9100").unwrap();
+    let mut lines = Lines::new(&target, "node", Duration::from_secs(15));
+    let (mut data, mut ends) = (Vec::new(), Vec::new());
+    for (index, page) in pages.iter().enumerate() {
+        let scrape = Scrape {
+            timestamp_milliseconds: 1_795_226_400_016 + 15_000 * index as i64,
+            duration: Duration::from_millis(7),
+            page: page.map(|page| (page.as_bytes(), Format::Text)),
+        };
+        lines.write(&scrape, index == 0, None, &mut Observation::default());
+        data.extend_from_slice(lines.record());
+        ends.push(data.len());
+    }
+    (data, ends)
+}
+
+const PAGES: [Result<&str, &str>; 5] = [
+    Ok("# HELP a Some help.\n# TYPE a gauge\na 1\nb{x=\"1\"} 2\n"),
+    Err("connect: connection refused"),
+    Ok(""),
+    Ok("a 2\na 2\n# TYPE c counter\nc 1\nscrape_samples_post_metric_relabeling 0\n"),
+    Ok("b{x=\"scrape_samples_post_metric_relabeling{\"} 3\n"),
+];
+
+fn recover_bytes(data: &[u8]) -> Option<Vec<u8>> {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("samples-x.om");
+    fs::write(&path, data).unwrap();
+    recover(&SystemDisk, directory.path(), "samples-x.om").unwrap();
+    // What was mended once is left alone the second time.
+    if path.exists() {
+        assert_eq!(recover(&SystemDisk, directory.path(), "samples-x.om").unwrap(), Recovered::Closed);
+    }
+    fs::read(&path).ok()
+}
+
+#[test]
+fn a_file_cut_at_any_byte_keeps_exactly_the_whole_scrapes() {
+    let (data, ends) = file_of_scrapes(&PAGES);
+    let tails: [&[u8]; 4] = [b"", &[0; 1], &[0; 4096], b"\xff\xfe half"];
+    for cut in 0..=data.len() {
+        let whole = ends.iter().copied().filter(|&end| end <= cut).max();
+        let want = whole.map(|end| [&data[..end], END_OF_FILE].concat());
+        // The same rule holds for each tail; trying all of them at each cut would only wait for the disk.
+        for tail in [tails[0], tails[cut % tails.len()]] {
+            let torn = [&data[..cut], tail].concat();
+            assert_eq!(recover_bytes(&torn), want, "cut at {cut}, tail of {} bytes", tail.len());
+        }
+    }
+}
+
+#[test]
+fn a_torn_end_of_file_is_mended_and_a_whole_one_left() {
+    let (data, _) = file_of_scrapes(&PAGES);
+    for cut in 0..=END_OF_FILE.len() {
+        let torn = [&data, &END_OF_FILE[..cut]].concat();
+        // promtool takes a last line without its line end.
+        let want = if cut == 5 { torn.clone() } else { [&data, END_OF_FILE].concat() };
+        assert_eq!(recover_bytes(&torn).unwrap(), want, "{cut}");
+    }
+}
+
+#[test]
+fn holes_in_the_middle_make_a_scrape_worthless() {
+    let (data, ends) = file_of_scrapes(&PAGES);
+    let last = ends[3];
+    for at in last..data.len() - 1 {
+        let mut torn = data.clone();
+        torn[at] = 0;
+        let kept = recover_bytes(&torn).unwrap();
+        // A hole in the commit mark itself may leave a line that still reads as one only if nothing it says changed.
+        let mark = data.len() - data[last..].rsplit(|&byte| byte == b'\n').nth(1).unwrap().len() - 1;
+        if at < mark {
+            assert_eq!(kept, [&data[..last], END_OF_FILE].concat(), "hole at {at}");
+        }
+    }
+}
+
+#[test]
+fn a_mark_with_the_wrong_count_is_no_mark() {
+    let (data, ends) = file_of_scrapes(&[Ok("a 1\n"), Ok("a 2\nb 3\n")]);
+    let text = String::from_utf8(data.clone()).unwrap();
+    let wrong = text.replace("b{job=\"node\",instance=\"db01:9100\"} 3 1795226415.016\n", "");
+    assert_ne!(wrong, text);
+    assert_eq!(recover_bytes(wrong.as_bytes()).unwrap(), [&data[..ends[0]], END_OF_FILE].concat());
+}
+
+#[test]
+fn large_files_are_read_from_their_end() {
+    let page: String = (0..40_000).map(|n| format!("a{{n=\"{n}\"}} 1\n")).collect();
+    let (data, ends) = file_of_scrapes(&[Ok(page.as_str()), Ok(page.as_str()), Ok(page.as_str())]);
+    assert!(data.len() as u64 > 4 * FIRST_WINDOW_BYTES);
+    for cut in [data.len(), data.len() - 1, ends[1] + 5, ends[1], ends[1] - 1, ends[0], ends[0] - 1] {
+        let whole = ends.iter().copied().filter(|&end| end <= cut).max();
+        let want = whole.map(|end| [&data[..end], END_OF_FILE].concat());
+        assert!(recover_bytes(&data[..cut]) == want, "cut at {cut}");
+    }
+}
+
+#[test]
+fn only_files_of_its_own_are_touched() {
+    let storage = tempfile::tempdir().unwrap();
+    let directory = storage.path().join("db01_9100");
+    fs::create_dir(&directory).unwrap();
+    let (data, _) = file_of_scrapes(&PAGES);
+    let torn = &data[..data.len() - 1];
+    for name in ["samples-1.om", "notes.om", "samples-1.om.zst", "samples-1.txt"] {
+        fs::write(directory.join(name), torn).unwrap();
+    }
+    fs::write(storage.path().join("samples-1.om"), torn).unwrap();
+    let outside = tempfile::tempdir().unwrap();
+    fs::write(outside.path().join("samples-1.om"), torn).unwrap();
+    std::os::unix::fs::symlink(outside.path(), storage.path().join("link")).unwrap();
+    let disk: Arc<dyn Disk> = Arc::new(SystemDisk);
+    recover_all(&disk, storage.path()).unwrap();
+    assert!(fs::read(directory.join("samples-1.om")).unwrap().ends_with(END_OF_FILE));
+    for other in
+        ["db01_9100/notes.om", "db01_9100/samples-1.om.zst", "db01_9100/samples-1.txt", "samples-1.om"]
+    {
+        assert_eq!(fs::read(storage.path().join(other)).unwrap(), torn, "{other}");
+    }
+    assert_eq!(fs::read(outside.path().join("samples-1.om")).unwrap(), torn);
+}
