@@ -19,7 +19,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("hyper_util", &["web"]),
     ("itoa", &["*"]),
     ("jiff", &["base", "collectors", "scrape_log"]),
-    ("memchr", &["exposition", "host", "collectors", "web"]),
+    ("memchr", &["exposition", "host", "collectors", "web", "scrape_log"]),
     ("prometheus", &["exporter"]),
     ("regex_lite", &["collectors", "exporter", "scrape_log"]),
     ("rustix", &["host", "collectors", "web", "exporter", "scrape_log"]),
@@ -97,7 +97,7 @@ fn a_wrong_import_is_found() {
         ),
         ("web/mod.rs", "use crate::{base, host::{self, Root}};\nuse hyper::body;"),
         ("web/a/b.rs", "use super::c; use crate::web::d; let lifetime: &'a str = 'x'.into();"),
-        ("bin/x.rs", "use vitals::web;\nuse clap::Parser;"),
+        ("bin/x.rs", "use vitals::web;\nuse tokio::runtime;"),
         ("host/mod.rs", "let x = r#\"crate::web \" \"#; fn hyperlink() { my::hyper::f() }"),
     ] {
         assert_eq!(found(path, source), 0, "{source}");

@@ -26,7 +26,7 @@ mod vmstat;
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 
@@ -87,10 +87,19 @@ pub struct Context {
     pub deadline: Instant,
     /// A buffer to read files into; each use empties it.
     pub buffer: Vec<u8>,
+    /// How much longer collectors may wait in this gather, see [`Context::wait`].
+    patience: Duration,
     stat: KernelFile,
     stat_text: Vec<u8>,
     stat_is_fresh: bool,
 }
+
+/// How long the collectors of one gather wait for what may hang, all of them together.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// What each of them has even when the others have used that up; enough for what does not hang.
+const LEAST_PATIENCE: Duration = Duration::from_millis(100);
+/// What is left before the deadline for writing the answer.
+const MARGIN: Duration = Duration::from_millis(100);
 
 impl Context {
     /// A context for gathers on the host at `settings.root`.
@@ -98,6 +107,7 @@ impl Context {
         Self {
             deadline: Instant::now(),
             buffer: Vec::new(),
+            patience: PATIENCE,
             stat: KernelFile::new(settings.root.proc("stat")),
             stat_text: Vec::new(),
             stat_is_fresh: false,
@@ -107,7 +117,18 @@ impl Context {
     /// Begins a gather that has to end before `deadline`.
     pub fn begin(&mut self, deadline: Instant) {
         self.deadline = deadline;
+        self.patience = PATIENCE;
         self.stat_is_fresh = false;
+    }
+
+    /// Runs `wait` for something that may hang; it has to return by the time it is given. What it takes goes off
+    /// the gather's patience, so that many dead things cost a scrape no more than one.
+    pub fn wait<T>(&mut self, wait: impl FnOnce(Instant) -> T) -> T {
+        let start = Instant::now();
+        let latest = self.deadline.checked_sub(MARGIN).unwrap_or(start);
+        let result = wait(latest.min(start + self.patience.max(LEAST_PATIENCE)));
+        self.patience = self.patience.saturating_sub(start.elapsed());
+        result
     }
 
     /// `/proc/stat`, which more than one collector needs: read once a gather. Gives its path and content.
@@ -184,4 +205,31 @@ pub(crate) fn at_every_cut<T, E: std::fmt::Debug>(
         drop(parse(&text[..end]));
     }
     parse(&text).unwrap();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patience_is_shared_and_ends_before_the_deadline() {
+        let mut context = Context::new(&Settings::default());
+        let far = Instant::now() + Duration::from_secs(60);
+        context.begin(far);
+        let time = |context: &mut Context, taken: Duration| {
+            context.wait(|latest| {
+                let given = latest.saturating_duration_since(Instant::now());
+                std::thread::sleep(taken);
+                given
+            })
+        };
+        assert!(time(&mut context, Duration::from_millis(300)) > Duration::from_millis(900));
+        let second = time(&mut context, Duration::from_millis(800));
+        assert!(second > Duration::from_millis(100) && second <= Duration::from_millis(700), "{second:?}");
+        assert!(time(&mut context, Duration::ZERO) <= LEAST_PATIENCE);
+        context.begin(far);
+        assert!(time(&mut context, Duration::ZERO) > Duration::from_millis(900));
+        context.begin(Instant::now() + MARGIN);
+        assert_eq!(time(&mut context, Duration::ZERO), Duration::ZERO);
+    }
 }

@@ -1,13 +1,14 @@
 //! The few numbers a person asks for first, under the same names on every operating system.
 //!
-//! They come from sysinfo, which reads the host it runs on: `--path.procfs` and its like do not apply here. It
-//! asks every disk for its size and every sensor for its temperature, and either may hang, so it has a thread of
-//! its own. A scrape waits for it for a second at most; while it hangs the samples are absent and no scrape waits.
+//! They come from sysinfo, which reads the host it runs on: `--path.procfs` and its like do not apply here. Disks
+//! are asked for their size and sensors for their temperature, and either may hang, so that is done by a thread
+//! of its own. A scrape waits for it for a second at most; while it hangs those samples are absent and no scrape
+//! waits. CPU, memory and uptime come from the kernel's memory and are read at once.
 
 use std::collections::HashMap;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use sysinfo::{Components, DiskRefreshKind, Disks, MINIMUM_CPU_UPDATE_INTERVAL, System};
 
@@ -19,43 +20,49 @@ pub(super) const SPEC: Spec = Spec {
     default_on: true,
     help: "cpu, memory, disks, temperatures and uptime under names that all systems share (sysinfo)",
     flags: &[],
-    build: |_| Ok(Box::new(Vitals { reader: None })),
+    build: |_| Ok(Box::new(Vitals { kernel: None, devices: None })),
 };
 
-const MAX_WAIT: Duration = Duration::from_secs(1);
-/// What is left for the other collectors and the answer when a scrape has little time.
-const MARGIN: Duration = Duration::from_millis(100);
-
 struct Vitals {
+    kernel: Option<KernelReader>,
     /// Started at the first scrape.
-    reader: Option<Reader<Result<Snapshot, String>>>,
+    devices: Option<Reader<Result<Devices, String>>>,
 }
 
 impl Collector for Vitals {
     fn collect(&mut self, context: &mut Context, out: &mut Exposition) -> Result<(), CollectError> {
-        let reader = match &mut self.reader {
-            Some(reader) => reader,
-            none => none.insert(Reader::start(host_reader()).map_err(|error| {
-                CollectError::Other(format!("cannot start the thread that reads the host: {error}"))
+        let kernel = match &mut self.kernel {
+            Some(kernel) => kernel,
+            none => none.insert(KernelReader::new()?),
+        };
+        kernel.write(out);
+        let devices = match &mut self.devices {
+            Some(devices) => devices,
+            none => none.insert(Reader::start(device_reader()).map_err(|error| {
+                CollectError::Other(format!("cannot start the thread that reads disks and sensors: {error}"))
             })?),
         };
-        let left = context.deadline.saturating_duration_since(Instant::now()).saturating_sub(MARGIN);
-        match reader.ask(left.min(MAX_WAIT)) {
-            Ok(Ok(snapshot)) => {
-                snapshot.write(out);
+        match context.wait(|latest| devices.ask(latest)) {
+            Ok(Ok(devices)) => {
+                devices.write(out);
                 Ok(())
             }
             Ok(Err(error)) => Err(CollectError::Other(error)),
             Err(NoAnswer::Late) => Err(CollectError::Other(
-                "reading the host does not come to an end, a disk or a sensor may hang: look for dead mounts"
-                    .into(),
+                "disks and sensors have not answered in time: look for a dead mount or a slow sensor".into(),
             )),
             Err(NoAnswer::Gone) => {
-                self.reader = None;
-                Err(CollectError::Other("the thread that reads the host has ended, starting another".into()))
+                self.devices = None;
+                Err(CollectError::Other(
+                    "the thread that reads disks and sensors has ended, starting another".into(),
+                ))
             }
         }
     }
+}
+
+fn sysinfo_error(error: sysinfo::Error) -> String {
+    format!("sysinfo cannot read this host: {error:?}")
 }
 
 /// A thread that does one thing each time it is asked.
@@ -83,9 +90,9 @@ impl<T: Send + 'static> Reader<T> {
         Ok(Self { requests, answers, under_way: false })
     }
 
-    /// Asks and waits for `limit` at most. A request that is still under way is neither waited for nor repeated,
+    /// Asks and waits until `latest` at most. A request that is still under way is neither waited for nor repeated,
     /// and an answer that came too late is not used.
-    fn ask(&mut self, limit: Duration) -> Result<T, NoAnswer> {
+    fn ask(&mut self, latest: Instant) -> Result<T, NoAnswer> {
         if self.under_way {
             match self.answers.try_recv() {
                 Ok(_) => self.under_way = false,
@@ -95,7 +102,8 @@ impl<T: Send + 'static> Reader<T> {
         }
         self.requests.send(()).map_err(|_| NoAnswer::Gone)?;
         self.under_way = true;
-        let answer = self.answers.recv_timeout(limit).map_err(|error| match error {
+        let left = latest.saturating_duration_since(Instant::now());
+        let answer = self.answers.recv_timeout(left).map_err(|error| match error {
             RecvTimeoutError::Timeout => NoAnswer::Late,
             RecvTimeoutError::Disconnected => NoAnswer::Gone,
         })?;
@@ -105,21 +113,9 @@ impl<T: Send + 'static> Reader<T> {
 }
 
 #[derive(Debug, PartialEq)]
-struct Snapshot {
-    /// Since the snapshot before.
-    cpu_usage_ratio: Option<f64>,
-    memory: Option<Memory>,
+struct Devices {
     disks: Vec<Disk>,
     sensors: Vec<Sensor>,
-    uptime_seconds: Option<u64>,
-}
-
-#[derive(Debug, PartialEq)]
-struct Memory {
-    total_bytes: u64,
-    available_bytes: u64,
-    swap_total_bytes: u64,
-    swap_available_bytes: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -141,47 +137,35 @@ struct Sensor {
 }
 
 /// What the thread does: refreshes what is needed, and no more.
-fn host_reader() -> impl FnMut() -> Result<Snapshot, String> + Send {
-    let mut host = None;
+fn device_reader() -> impl FnMut() -> Result<Devices, String> + Send {
+    let mut lists = None;
     move || {
-        let host = match &mut host {
-            Some(host) => host,
-            none => none.insert(Host::new().map_err(|error| format!("sysinfo: {error:?}"))?),
+        let (disks, components) = match &mut lists {
+            Some(lists) => lists,
+            none => {
+                none.insert((Disks::new().map_err(sysinfo_error)?, Components::new().map_err(sysinfo_error)?))
+            }
         };
-        Ok(host.read())
+        disks.refresh_specifics(true, DiskRefreshKind::nothing().with_storage());
+        components.refresh(true);
+        Ok(Devices {
+            disks: unique_disks(disks.iter().map(disk).collect()),
+            sensors: unique_sensors(components.iter().map(sensor).collect()),
+        })
     }
 }
 
-struct Host {
+/// What the kernel answers by itself.
+struct KernelReader {
     system: System,
-    disks: Disks,
-    components: Components,
     cpu_read: Option<Instant>,
     cpu_usage_ratio: Option<f64>,
 }
 
-impl Host {
-    fn new() -> Result<Self, sysinfo::Error> {
-        Ok(Self {
-            system: System::new()?,
-            disks: Disks::new()?,
-            components: Components::new()?,
-            cpu_read: None,
-            cpu_usage_ratio: None,
-        })
-    }
-
-    fn read(&mut self) -> Snapshot {
-        self.system.refresh_memory();
-        self.disks.refresh_specifics(true, DiskRefreshKind::nothing().with_storage());
-        self.components.refresh(true);
-        Snapshot {
-            cpu_usage_ratio: self.cpu_usage_ratio(),
-            memory: self.memory(),
-            disks: unique_disks(self.disks.iter().map(disk).collect()),
-            sensors: unique_sensors(self.components.iter().map(sensor).collect()),
-            uptime_seconds: System::uptime().ok(),
-        }
+impl KernelReader {
+    fn new() -> Result<Self, CollectError> {
+        let system = System::new().map_err(|error| CollectError::Other(sysinfo_error(error)))?;
+        Ok(Self { system, cpu_read: None, cpu_usage_ratio: None })
     }
 
     /// Usage since the last call. Within the shortest interval that sysinfo accepts it stays as it was.
@@ -197,14 +181,27 @@ impl Host {
         self.cpu_usage_ratio
     }
 
-    fn memory(&self) -> Option<Memory> {
-        let total_bytes = self.system.total_memory();
-        (total_bytes > 0).then(|| Memory {
-            total_bytes,
-            available_bytes: self.system.available_memory(),
-            swap_total_bytes: self.system.total_swap(),
-            swap_available_bytes: self.system.free_swap(),
-        })
+    fn write(&mut self, out: &mut Exposition) {
+        if let Some(ratio) = self.cpu_usage_ratio() {
+            let help = "Share of all CPUs' time that was not idle since the previous scrape, from 0 to 1.";
+            out.single("vitals_cpu_usage_ratio", help, Kind::Gauge, ratio);
+        }
+        let mut single = |name, help, value: u64| out.single(name, help, Kind::Gauge, value as f64);
+        if let Ok(seconds) = System::uptime() {
+            single("vitals_uptime_seconds", "Time since the host was started.", seconds);
+        }
+        self.system.refresh_memory();
+        let (total, available) = (self.system.total_memory(), self.system.available_memory());
+        if total == 0 {
+            return; // memory could not be read
+        }
+        single("vitals_memory_total_bytes", "Memory of the host.", total);
+        single("vitals_memory_available_bytes", "Memory that programs can have without swapping.", available);
+        single("vitals_memory_used_bytes", "Memory that is not available.", total.saturating_sub(available));
+        let (total, available) = (self.system.total_swap(), self.system.free_swap());
+        single("vitals_swap_total_bytes", "Swap space of the host.", total);
+        single("vitals_swap_available_bytes", "Swap space that is free.", available);
+        single("vitals_swap_used_bytes", "Swap space in use.", total.saturating_sub(available));
     }
 }
 
@@ -255,30 +252,9 @@ fn unique_sensors(mut sensors: Vec<Sensor>) -> Vec<Sensor> {
     sensors
 }
 
-impl Snapshot {
+impl Devices {
     fn write(&self, out: &mut Exposition) {
         let gauge = Kind::Gauge;
-        if let Some(ratio) = self.cpu_usage_ratio {
-            let help = "Share of all CPUs' time that was not idle since the previous scrape, from 0 to 1.";
-            out.single("vitals_cpu_usage_ratio", help, gauge, ratio);
-        }
-        if let Some(memory) = &self.memory {
-            let (total, available) = (memory.total_bytes, memory.available_bytes);
-            let used = total.saturating_sub(available);
-            let mut bytes = |name, help, value| out.single(name, help, gauge, value as f64);
-            bytes("vitals_memory_total_bytes", "Memory of the host.", total);
-            bytes(
-                "vitals_memory_available_bytes",
-                "Memory that programs can have without swapping.",
-                available,
-            );
-            bytes("vitals_memory_used_bytes", "Memory that is not available.", used);
-            let (total, available) = (memory.swap_total_bytes, memory.swap_available_bytes);
-            let used = total.saturating_sub(available);
-            bytes("vitals_swap_total_bytes", "Swap space of the host.", total);
-            bytes("vitals_swap_available_bytes", "Swap space that is free.", available);
-            bytes("vitals_swap_used_bytes", "Swap space in use.", used);
-        }
         let mut disks = |name, help, value: fn(&Disk) -> u64| {
             let mut family = out.family(name, help, gauge);
             for disk in &self.disks {
@@ -304,14 +280,13 @@ impl Snapshot {
         sensors("vitals_temperature_celsius", "Temperature at a sensor.", |sensor| sensor.celsius);
         let help = "Temperature at which the hardware calls it critical.";
         sensors("vitals_temperature_critical_celsius", help, |sensor| sensor.critical_celsius);
-        if let Some(seconds) = self.uptime_seconds {
-            out.single("vitals_uptime_seconds", "Time since the host was started.", gauge, seconds as f64);
-        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -324,13 +299,13 @@ mod tests {
             calls
         })
         .unwrap();
-        let limit = Duration::from_millis(50);
+        let soon = |milliseconds| Instant::now() + Duration::from_millis(milliseconds);
         release.send(()).unwrap();
-        assert_eq!(reader.ask(Duration::from_secs(10)), Ok(1));
-        assert_eq!(reader.ask(limit), Err(NoAnswer::Late));
+        assert_eq!(reader.ask(soon(10_000)), Ok(1));
+        assert_eq!(reader.ask(soon(50)), Err(NoAnswer::Late));
         let start = Instant::now();
         for _ in 0..100 {
-            assert_eq!(reader.ask(Duration::from_secs(10)), Err(NoAnswer::Late));
+            assert_eq!(reader.ask(soon(10_000)), Err(NoAnswer::Late));
         }
         assert!(start.elapsed() < Duration::from_secs(5), "a request under way was waited for");
         release.send(()).unwrap();
@@ -338,14 +313,14 @@ mod tests {
         let start = Instant::now();
         // Answer 2 is the late one; no other request was queued behind it.
         let answer = loop {
-            match reader.ask(Duration::from_secs(10)) {
+            match reader.ask(soon(10_000)) {
                 Err(NoAnswer::Late) if start.elapsed() < Duration::from_secs(10) => thread::yield_now(),
                 answer => break answer,
             }
         };
         assert_eq!(answer, Ok(3));
         drop(release);
-        assert_eq!(reader.ask(Duration::from_secs(10)), Err(NoAnswer::Gone));
+        assert_eq!(reader.ask(soon(10_000)), Err(NoAnswer::Gone));
     }
 
     #[test]

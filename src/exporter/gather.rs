@@ -126,8 +126,9 @@ impl Worker {
         self.out.clear();
         let selected =
             |name: &str| job.key.collectors.as_ref().is_none_or(|collectors| collectors.contains(name));
-        self.collectors.gather(selected, job.deadline, &mut self.out);
+        // First, so that no file for the textfile collector takes a name of these.
         self.metrics.write(&mut self.out);
+        self.collectors.gather(selected, job.deadline, &mut self.out);
         let mut page = Vec::new();
         self.out.render(job.key.format, &mut page);
         if job.key.gzip {

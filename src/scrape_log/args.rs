@@ -226,6 +226,6 @@ mod tests {
         assert!(help.to_string().contains("--scrape.interval"));
         let version = run(&["--version"]).unwrap_err();
         assert_eq!(version.code, 0);
-        assert_eq!(version.to_string(), concat!("scrape-log ", env!("CARGO_PKG_VERSION")));
+        assert_eq!(version.to_string(), concat!("scrape-log ", env!("CARGO_PKG_VERSION"), "\n"));
     }
 }

@@ -72,11 +72,6 @@ pub(super) const SPEC: Spec = Spec {
     build: |settings| Ok(Box::new(FileSystem::new(settings)?)),
 };
 
-/// The most that dead mounts may delay a scrape, all of them together.
-const MAX_WAIT: Duration = Duration::from_secs(1);
-/// What is left for the other collectors and the answer when a scrape has little time.
-const MARGIN: Duration = Duration::from_millis(100);
-
 struct FileSystem {
     table_of_init: KernelFile,
     table_of_self: KernelFile,
@@ -87,7 +82,7 @@ struct FileSystem {
     broken: Option<FileError>,
     answers: Vec<Answer>,
     workers: Workers,
-    wait: Duration,
+    mount_timeout: Duration,
 }
 
 impl FileSystem {
@@ -105,7 +100,7 @@ impl FileSystem {
             broken: None,
             answers: Vec::new(),
             workers: Workers::new(settings.count(&STAT_WORKERS), statfs::statfs),
-            wait: settings.duration(&MOUNT_TIMEOUT).min(MAX_WAIT),
+            mount_timeout: settings.duration(&MOUNT_TIMEOUT),
         })
     }
 
@@ -132,10 +127,11 @@ impl FileSystem {
 impl Collector for FileSystem {
     fn collect(&mut self, context: &mut Context, out: &mut Exposition) -> Result<(), CollectError> {
         self.read(&mut context.buffer)?;
-        let now = Instant::now();
-        let latest = context.deadline.checked_sub(MARGIN).unwrap_or(now);
-        self.workers
-            .ask(&self.mounts, &mut self.answers, latest.min(now + self.wait))
+        context
+            .wait(|latest| {
+                let latest = latest.min(Instant::now() + self.mount_timeout);
+                self.workers.ask(&self.mounts, &mut self.answers, latest)
+            })
             .map_err(|error| CollectError::Other(format!("cannot start a thread for statfs: {error}")))?;
         write(&self.mounts, &self.answers, out);
         self.broken.clone().map_or(Ok(()), |error| Err(error.into()))

@@ -40,13 +40,15 @@ const MAX_COMPLAINTS: usize = 5;
 
 struct TextFile {
     directories: Vec<String>,
+    /// What was wrong the last time.
+    complaints: Vec<String>,
 }
 
 impl TextFile {
     fn new(settings: &Settings) -> Self {
         // node_exporter has an empty directory as its default, which stands for none.
         let directories = settings.list(&DIRECTORY).into_iter().filter(|path| !path.is_empty());
-        Self { directories: directories.collect() }
+        Self { directories: directories.collect(), complaints: Vec::new() }
     }
 }
 
@@ -82,20 +84,32 @@ impl Collector for TextFile {
             Kind::Gauge,
             f64::from(u8::from(!complaints.is_empty())),
         );
-        if complaints.is_empty() {
-            return Ok(());
-        }
-        let more = complaints.len().saturating_sub(MAX_COMPLAINTS);
-        complaints.truncate(MAX_COMPLAINTS);
-        let mut text = complaints.join("; ");
-        if more > 0 {
-            text += &format!("; and {more} more");
-        }
-        Err(CollectError::Other(text))
+        self.complain(complaints);
+        Ok(())
     }
 }
 
-/// Families that the exporter writes behind this collector, where [`Exposition::contains`] can't see them yet.
+impl TextFile {
+    /// Logs what is wrong when it changes. As in node_exporter the collector itself has succeeded.
+    fn complain(&mut self, complaints: Vec<String>) {
+        if complaints == self.complaints {
+            return;
+        }
+        let more = complaints.len().saturating_sub(MAX_COMPLAINTS);
+        for complaint in complaints.iter().take(MAX_COMPLAINTS) {
+            tracing::warn!(collector = "textfile", error = complaint, "cannot use a file as it is");
+        }
+        if more > 0 {
+            tracing::warn!(collector = "textfile", more, "cannot use other files either");
+        }
+        if complaints.is_empty() {
+            tracing::info!(collector = "textfile", "all files can be used again");
+        }
+        self.complaints = complaints;
+    }
+}
+
+/// Families that are written behind this collector, where [`Exposition::contains`] can't see them yet.
 fn is_own_family(name: &str) -> bool {
     matches!(
         name,
@@ -160,6 +174,7 @@ mod tests {
     use super::*;
     use crate::exposition::Format;
 
+    /// The samples, and all complaints or that there is none.
     fn collect(directories: &[&Path]) -> (String, Result<(), String>) {
         let mut settings = Settings::default();
         for directory in directories {
@@ -167,12 +182,17 @@ mod tests {
         }
         let mut context = Context::new(&settings);
         let mut out = Exposition::new();
-        let result = TextFile::new(&settings).collect(&mut context, &mut out);
+        let mut collector = TextFile::new(&settings);
+        collector.collect(&mut context, &mut out).unwrap();
         let mut page = Vec::new();
         out.render(Format::Text, &mut page);
         let page = String::from_utf8(page).unwrap();
         let samples = page.lines().filter(|line| !line.starts_with('#'));
-        (samples.collect::<Vec<_>>().join("\n"), result.map_err(|error| error.to_string()))
+        let result = match collector.complaints.as_slice() {
+            [] => Ok(()),
+            complaints => Err(complaints.join("; ")),
+        };
+        (samples.collect::<Vec<_>>().join("\n"), result)
     }
 
     #[test]
@@ -219,7 +239,7 @@ mod tests {
             "bytes.prom: is not UTF-8",
             "link.prom: cannot be read",
             "large.prom: is larger than 16 MiB",
-            "and 1 more",
+            "time.prom: ",
         ] {
             assert!(error.contains(want), "{want} in {error}");
         }

@@ -222,20 +222,20 @@ impl State {
         self.calls.iter().filter(|call| call.local == local).count()
     }
 
-    /// The queue from which a call may be begun.
-    fn open_queue(&self, local_calls: usize) -> Option<usize> {
+    /// The queue and the place in it of the mount whose call may be begun next.
+    fn next(&self, local_calls: usize) -> Option<(usize, usize)> {
         let [local, others] = &self.queues;
         if !local.is_empty() && self.under_way(true) < local_calls {
-            Some(0)
-        } else if !others.is_empty() && self.under_way(false) < HELD {
-            Some(1)
-        } else {
-            None
+            return Some((0, local.len() - 1));
         }
+        let under_way = self.under_way(false);
+        let busy = |index: usize| self.calls.iter().any(|call| call.server == self.mounts[index].server);
+        let admitted = |&index: &usize| under_way < HELD - RESERVED || (under_way < HELD && !busy(index));
+        others.iter().rposition(admitted).map(|place| (1, place))
     }
 
     fn may_take(&self, local_calls: usize) -> bool {
-        self.open_queue(local_calls).is_some()
+        self.next(local_calls).is_some()
     }
 
     fn has_more_to_come(&self, local_calls: usize) -> bool {
@@ -245,14 +245,11 @@ impl State {
     /// Begins the next call: its number, the mount's index and path.
     fn take(&mut self, local_calls: usize) -> Option<(u64, usize, Arc<CString>)> {
         loop {
-            let index = self.queues[self.open_queue(local_calls)?].pop()?;
+            let (queue, place) = self.next(local_calls)?;
+            let index = self.queues[queue].remove(place);
             let mount = &self.mounts[index];
             if self.calls.iter().any(|call| call.path == mount.path) {
                 continue; // another mount at the same place, and this one shows the same file system
-            }
-            let crowded = !mount.local && self.under_way(false) >= HELD - RESERVED;
-            if crowded && self.calls.iter().any(|call| call.server == mount.server) {
-                continue;
             }
             let (path, server, local) = (Arc::clone(&mount.path), Arc::clone(&mount.server), mount.local);
             self.last_call += 1;
