@@ -104,3 +104,29 @@ fn filesystem_has_the_root_once_a_family() {
         assert_eq!((size.len(), free.len(), available.len()), (0, 0, 0));
     }
 }
+
+#[test]
+fn vitals_agree_with_the_kernel() {
+    let first = samples(&page(&["vitals"], &[], 1));
+    assert_eq!(value(&first, "vitals_cpu_usage_ratio{}"), None, "no interval yet");
+    let second = samples(&page(&["vitals"], &[], 2));
+    let of =
+        |name: &str| value(&second, &format!("vitals_{name}{{}}")).unwrap_or_else(|| panic!("no {name}"));
+    assert!((0.0..=1.0).contains(&of("cpu_usage_ratio")));
+    let meminfo = std::fs::read_to_string("/proc/meminfo").unwrap();
+    let kernel = |key: &str| {
+        let line = meminfo.lines().find(|line| line.starts_with(key)).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() * 1024.0
+    };
+    assert_eq!(of("memory_total_bytes"), kernel("MemTotal:"));
+    assert_eq!(of("swap_total_bytes"), kernel("SwapTotal:"));
+    assert!(of("memory_available_bytes") <= of("memory_total_bytes"));
+    assert_eq!(of("memory_used_bytes"), of("memory_total_bytes") - of("memory_available_bytes"));
+    let uptime = std::fs::read_to_string("/proc/uptime").unwrap();
+    let uptime: f64 = uptime.split_whitespace().next().unwrap().parse().unwrap();
+    assert!((of("uptime_seconds") - uptime).abs() < 60.0);
+    for (name, total) in second.iter().filter(|(name, _)| name.starts_with("vitals_disk_total_bytes")) {
+        let available = value(&second, &name.replace("_total_", "_available_")).unwrap();
+        assert!(available <= *total && *total > 0.0, "{name}");
+    }
+}

@@ -18,8 +18,10 @@ mod os;
 mod pressure;
 mod set;
 mod stat;
+mod textfile;
 mod time;
 mod uname;
+mod vitals;
 mod vmstat;
 
 use std::io;
@@ -35,7 +37,7 @@ use crate::exposition::Exposition;
 use crate::host::FileError;
 use crate::host::KernelFile;
 
-/// All collectors, by name.
+/// All collectors, by name but for `textfile`, which comes last: it gives way to families of the others.
 pub const COLLECTORS: &[&Spec] = &[
     &cpu::SPEC,
     &diskstats::SPEC,
@@ -48,7 +50,9 @@ pub const COLLECTORS: &[&Spec] = &[
     &stat::SPEC,
     &time::SPEC,
     &uname::SPEC,
+    &vitals::SPEC,
     &vmstat::SPEC,
+    &textfile::SPEC,
 ];
 
 /// A row of [`COLLECTORS`].
