@@ -15,6 +15,8 @@ rounds=${ROUNDS:-5}
 scrapes=${SCRAPES:-500} # of each exporter in each round, one after another
 clients=16
 seconds=5 # of load by $clients clients in each round
+# Filters for which distributions set defaults of their own.
+filters=(--collector.netdev.device-exclude= '--collector.filesystem.mount-points-exclude=^/(dev|proc|run|sys)($|/)')
 collectors=(cpu diskstats filesystem loadavg meminfo netdev os pressure stat textfile time uname vmstat)
 
 for program in "$theirs" "$ours" curl wrk; do
@@ -34,7 +36,7 @@ trap stop EXIT
 start() {
     local name=$1 address='' flags=(--web.listen-address=127.0.0.1:0 --collector.disable-defaults)
     shift
-    flags+=("${collectors[@]/#/--collector.}")
+    flags+=("${filters[@]}" "${collectors[@]/#/--collector.}")
     "$@" "${flags[@]}" 2>"$directory/$name.log" >&2 &
     pids+=($!)
     declare -g "pid_$name=$!"

@@ -19,7 +19,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("hyper_util", &["web"]),
     ("itoa", &["*"]),
     ("jiff", &["base", "collectors", "scrape_log"]),
-    ("memchr", &["exposition", "host", "collectors", "web", "scrape_log"]),
+    ("memchr", &["*"]),
     ("prometheus", &["exporter"]),
     ("regex_lite", &["collectors", "exporter", "scrape_log"]),
     ("rustix", &["host", "collectors", "web", "exporter", "scrape_log"]),
