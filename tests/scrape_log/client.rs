@@ -9,7 +9,7 @@ use vitals::web::client::{Client, Endpoint, FetchError, Limits, Phase, Settings}
 const SETTINGS: Settings = Settings {
     accept: "text/plain;version=0.0.4;q=1,*/*;q=0.1",
     user_agent: "test/1",
-    limits: Limits { head_bytes: 64 << 10, body_bytes: 16 << 20, line_bytes: 1 << 20 },
+    limits: Limits::DEFAULT,
 };
 const LONG: Duration = Duration::from_secs(20);
 const SHORT: Duration = Duration::from_millis(300);
