@@ -1,17 +1,29 @@
-//! Whether a target is up, said in the log when it changes.
+//! Whether a target is up and its scrapes are on time, said in the log when it changes.
+
+use std::time::{Duration, Instant};
 
 use super::lines::Summary;
 use crate::web::client::FetchError;
 
-/// What is known about one target.
+/// A target whose state changes all the time gets two lines in this time: that it went, and that it came back.
+const PACE: Duration = Duration::from_secs(60);
+
+/// What the log has said about one target, and what is true.
 #[derive(Debug)]
 pub(super) struct Health {
     target: String,
-    state: State,
-    /// Scrapes in the present state.
-    scrapes: u64,
-    bad_lines: bool,
-    duplicates: bool,
+    interval: Duration,
+    /// What the log said last.
+    said: State,
+    /// Failed scrapes since the log said that the target is up.
+    failed: u64,
+    said_late: bool,
+    /// Scrapes left out since the log said that they are on time.
+    missed: u64,
+    said_bad_lines: bool,
+    said_duplicates: bool,
+    state_pace: Pace,
+    late_pace: Pace,
 }
 
 #[derive(Debug)]
@@ -24,66 +36,113 @@ enum State {
     Unreadable(String),
 }
 
+/// What was said by a call of [`Health::note`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Said {
+    pub(super) state: bool,
+    pub(super) late: bool,
+}
+
 impl Health {
-    pub(super) fn new(target: String) -> Self {
-        Self { target, state: State::Unknown, scrapes: 0, bad_lines: false, duplicates: false }
+    pub(super) fn new(target: String, interval: Duration) -> Self {
+        Self {
+            target,
+            interval,
+            said: State::Unknown,
+            failed: 0,
+            said_late: false,
+            missed: 0,
+            said_bad_lines: false,
+            said_duplicates: false,
+            state_pace: Pace::default(),
+            late_pace: Pace::default(),
+        }
     }
 
-    /// Takes the result of one scrape.
-    pub(super) fn note(&mut self, fetch_error: Option<FetchError>, summary: &Summary) {
+    /// Takes the result of one scrape, and how many before it were left out for lack of time.
+    pub(super) fn note(
+        &mut self,
+        now: Instant,
+        fetch_error: Option<FetchError>,
+        summary: &Summary,
+        missed: u64,
+    ) -> Said {
         let state = match (fetch_error, &summary.error) {
             (Some(error), _) => State::Unreachable(error),
             (None, Some(error)) => State::Unreadable(error.clone()),
             (None, None) => State::Up,
         };
-        if !self.state.is_like(&state) {
-            self.say(&state, summary);
-            self.scrapes = 0;
+        let mut said = Said { state: false, late: self.note_missed(now, missed) };
+        if !matches!(state, State::Up) {
+            self.failed += 1;
         }
-        self.state = state;
-        self.scrapes += 1;
-        if matches!(self.state, State::Up) {
+        if !self.said.is_like(&state) && self.state_pace.allows(now) {
+            self.say(&state, summary);
+            if matches!(state, State::Up) {
+                self.failed = 0;
+            }
+            self.said = state;
+            said.state = true;
+        } else if matches!((&self.said, &state), (State::Up, State::Up)) {
+            self.failed = 0;
+        }
+        if summary.error.is_none() {
             self.note_lines(summary);
         }
+        said
     }
 
     fn say(&self, state: &State, summary: &Summary) {
-        let (target, scrapes) = (self.target.as_str(), self.scrapes);
-        match (state, &self.state) {
+        let (target_url, failed_scrapes) = (self.target.as_str(), self.failed);
+        match (state, &self.said) {
             (State::Unreachable(error), _) => {
-                tracing::warn!(target_url = target, %error, remedy = error.remedy(), "target is down");
+                tracing::warn!(target_url, failed_scrapes, %error, remedy = error.remedy(), "target is down");
             }
             (State::Unreadable(error), _) => {
                 let remedy = "check that the target is the exporter's page of metrics";
-                tracing::warn!(target_url = target, error, remedy, "target is down");
+                tracing::warn!(target_url, failed_scrapes, error, remedy, "target is down");
             }
-            (_, State::Unknown) => {
-                tracing::info!(target_url = target, samples = summary.written, "target is up");
-            }
-            _ => tracing::info!(target_url = target, failed_scrapes = scrapes, "target is up again"),
+            (_, State::Unknown) => tracing::info!(target_url, samples = summary.written, "target is up"),
+            _ => tracing::info!(target_url, failed_scrapes, "target is up again"),
         }
     }
 
+    fn note_missed(&mut self, now: Instant, missed: u64) -> bool {
+        self.missed += missed;
+        let late = missed > 0;
+        if late == self.said_late || !self.late_pace.allows(now) {
+            return false;
+        }
+        let (target_url, missed_scrapes) = (self.target.as_str(), self.missed);
+        if late {
+            let remedy = "see whether the disk is slow, or give a longer --scrape.interval";
+            let interval = self.interval;
+            tracing::warn!(
+                target_url,
+                missed_scrapes,
+                ?interval,
+                remedy,
+                "scrapes take longer than the interval"
+            );
+        } else {
+            tracing::info!(target_url, missed_scrapes, "scrapes are on time again");
+            self.missed = 0;
+        }
+        self.said_late = late;
+        true
+    }
+
     fn note_lines(&mut self, summary: &Summary) {
-        let target = self.target.as_str();
-        let (bad_lines, duplicates) = (summary.bad_lines > 0, summary.duplicates > 0);
-        if bad_lines && !self.bad_lines {
+        let target_url = self.target.as_str();
+        if summary.bad_lines > 0 && !self.said_bad_lines {
             let first = summary.first_bad_line.as_deref().unwrap_or_default();
-            tracing::warn!(
-                target_url = target,
-                lines = summary.bad_lines,
-                first,
-                "lines left out that can't be read"
-            );
+            tracing::warn!(target_url, lines = summary.bad_lines, first, "lines left out that can't be read");
+            self.said_bad_lines = true;
         }
-        if duplicates && !self.duplicates {
-            tracing::warn!(
-                target_url = target,
-                samples = summary.duplicates,
-                "samples left out that came twice"
-            );
+        if summary.duplicates > 0 && !self.said_duplicates {
+            tracing::warn!(target_url, samples = summary.duplicates, "samples left out that came twice");
+            self.said_duplicates = true;
         }
-        (self.bad_lines, self.duplicates) = (bad_lines, duplicates);
     }
 }
 
@@ -95,5 +154,88 @@ impl State {
             (State::Unreadable(one), State::Unreadable(two)) => one == two,
             _ => false,
         }
+    }
+}
+
+/// Lets two things through at once, and then two in each [`PACE`].
+#[derive(Debug, Default)]
+struct Pace {
+    last: Option<Instant>,
+    before: Option<Instant>,
+}
+
+impl Pace {
+    fn allows(&mut self, now: Instant) -> bool {
+        let free = self.before.is_none_or(|before| now.saturating_duration_since(before) >= PACE);
+        if free {
+            self.before = self.last.replace(now);
+        }
+        free
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Bench {
+        health: Health,
+        start: Instant,
+    }
+
+    impl Bench {
+        fn new() -> Self {
+            Self { health: Health::new("http://a:1/".to_owned(), PACE / 4), start: Instant::now() }
+        }
+
+        fn note(&mut self, second: u64, error: Option<FetchError>) -> bool {
+            let summary = Summary { error: error.as_ref().map(ToString::to_string), ..Summary::default() };
+            self.health.note(self.start + Duration::from_secs(second), error, &summary, 0).state
+        }
+    }
+
+    fn short(received_bytes: usize) -> Option<FetchError> {
+        Some(FetchError::Short { received_bytes })
+    }
+
+    #[test]
+    fn changes_are_said_once() {
+        let mut bench = Bench::new();
+        assert!(bench.note(0, None));
+        assert!(!bench.note(15, None));
+        assert!(bench.note(90, short(1)));
+        assert!(!bench.note(105, short(2)), "the same cause with another count");
+        assert!(bench.note(120, Some(FetchError::Closed)), "another cause");
+        assert!(bench.note(150, None));
+        assert_eq!(bench.health.failed, 0);
+    }
+
+    #[test]
+    fn a_target_that_flaps_gets_two_lines_a_minute() {
+        let mut bench = Bench::new();
+        let said =
+            (0..600).filter(|&second| bench.note(second, short(1).filter(|_| second % 2 == 0))).count();
+        assert!((19..=22).contains(&said), "{said} lines in ten minutes");
+        // What held when the log was quiet is said in the end.
+        let mut quiet = Bench::new();
+        assert!(quiet.note(0, None) && quiet.note(1, short(1)));
+        assert!(!quiet.note(2, None));
+        assert!(!quiet.note(61, short(1)), "that was said");
+        assert!(quiet.note(62, None));
+    }
+
+    #[test]
+    fn missed_scrapes_are_said_and_counted() {
+        let mut health = Health::new("http://a:1/".to_owned(), PACE);
+        let start = Instant::now();
+        let mut note = |second, missed| {
+            let now = start + Duration::from_secs(second);
+            let said = health.note(now, None, &Summary::default(), missed).late;
+            (said, health.missed)
+        };
+        assert_eq!(note(0, 0), (false, 0));
+        assert_eq!(note(15, 2), (true, 2));
+        assert_eq!(note(30, 1), (false, 3));
+        assert_eq!(note(45, 0), (true, 0));
     }
 }

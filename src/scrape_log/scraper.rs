@@ -1,7 +1,7 @@
 //! The task of one target: wait, fetch, hand over to a blocking thread, again.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::task::{JoinError, spawn_blocking};
 
@@ -19,7 +19,7 @@ use crate::web::client::{Client, Limits, Settings};
 const SETTINGS: Settings = Settings {
     accept: "text/plain;version=0.0.4;q=1,*/*;q=0.1",
     user_agent: concat!("scrape-log/", env!("CARGO_PKG_VERSION")),
-    limits: Limits { head_bytes: 64 << 10, body_bytes: 16 << 20, line_bytes: 1 << 20 },
+    limits: Limits::DEFAULT,
 };
 
 /// Scrapes `target` until `shutdown`, one scrape at a time, then closes its files.
@@ -35,17 +35,12 @@ pub(super) async fn run(
     let url = target.endpoint().to_string();
     let mut schedule = Schedule::new(&url, config.interval);
     let mut stamps = Stamps::default();
-    let mut health = Health::new(url.clone());
+    let mut health = Health::new(url, config.interval);
     let mut recorder = Recorder::new(&target, &config, &disk);
     let mut client = Client::new(target.endpoint().clone(), SETTINGS);
     let mut page = Vec::new();
-    let mut late = false;
     loop {
         let tick = schedule.next(Instant::now(), wall_milliseconds());
-        if (tick.missed > 0) != late {
-            late = tick.missed > 0;
-            say_late(&url, late, config.interval);
-        }
         tokio::select! {
             () = shutdown.requested() => break,
             () = tokio::time::sleep(tick.delay) => {}
@@ -80,23 +75,9 @@ pub(super) async fn run(
             (recorder, page, summary)
         })
         .await?;
-        health.note(fetch_error, &summary);
+        health.note(started, fetch_error, &summary, tick.missed);
     }
     spawn_blocking(move || recorder.close()).await
-}
-
-fn say_late(url: &str, late: bool, interval: Duration) {
-    if late {
-        let remedy = "see whether the disk is slow, or give a longer --scrape.interval";
-        tracing::warn!(
-            target_url = url,
-            ?interval,
-            remedy,
-            "scrapes are left out: one took longer than the interval"
-        );
-    } else {
-        tracing::info!(target_url = url, "scrapes are on time again");
-    }
 }
 
 /// The format of a page by its `Content-Type`. A page without one is taken for the text format.

@@ -11,7 +11,7 @@
 //!   of a series are one;
 //! - the last line of a scrape is `scrape_samples_post_metric_relabeling`, whose value is the number of the
 //!   page's samples that were written. With it a reader knows that the scrape is whole, see
-//!   [`recover`](super::store::recover). Names that this program writes itself get `exported_` put before them
+//!   `store::recover`. Names that this program writes itself get `exported_` put before them
 //!   when they come from a page.
 
 mod labels;

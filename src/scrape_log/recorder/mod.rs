@@ -95,7 +95,7 @@ impl Recorder {
     }
 
     /// Closes the files.
-    pub(super) fn close(mut self) {
+    pub(super) fn close(&mut self) {
         self.samples.close();
         if self.samples.unclosed() > 0 {
             tracing::warn!(

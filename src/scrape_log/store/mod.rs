@@ -155,4 +155,4 @@ fn samples_file_names(directory: &Path) -> io::Result<Vec<String>> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(in crate::scrape_log) mod tests;

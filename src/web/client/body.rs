@@ -133,7 +133,7 @@ mod tests {
     fn a_bomb_stops_at_the_cap_on_decoded_bytes() {
         let bomb = compress(&vec![b'\n'; 64 << 20]);
         let mut page = Vec::new();
-        let mut decoder = Decoder::new(true, &mut page, Limits::default());
+        let mut decoder = Decoder::new(true, &mut page, Limits::DEFAULT);
         assert_eq!(decoder.push(&bomb).unwrap_err(), FetchError::BodyTooLarge { limit_bytes: 16 << 20 });
         drop(decoder);
         assert!(page.len() <= 16 << 20);
@@ -142,11 +142,11 @@ mod tests {
     #[test]
     fn gzip_cut_at_any_byte_or_followed_by_something_is_an_error() {
         let whole = compress(b"up 1\nnode_load1 0.5\n");
-        assert!(decode(&[&whole], true, Limits::default()).is_ok());
+        assert!(decode(&[&whole], true, Limits::DEFAULT).is_ok());
         for end in 0..whole.len() {
-            assert!(decode(&[&whole[..end]], true, Limits::default()).is_err(), "cut at {end}");
+            assert!(decode(&[&whole[..end]], true, Limits::DEFAULT).is_err(), "cut at {end}");
         }
-        assert!(decode(&[&whole, b"more"], true, Limits::default()).is_err());
-        assert!(decode(&[b"plain text"], true, Limits::default()).is_err());
+        assert!(decode(&[&whole, b"more"], true, Limits::DEFAULT).is_err());
+        assert!(decode(&[b"plain text"], true, Limits::DEFAULT).is_err());
     }
 }

@@ -4,8 +4,8 @@
 //! an error; at an error, a passed deadline or a reached cap the connection is closed, and what the peer would
 //! still send is not read. Redirects are not followed, bodies of other answers than 200 are not read.
 //!
-//! Only plain HTTP/1.1 is spoken so far. TLS belongs into [`Client::connect`], which is the one place that makes
-//! byte streams, and credentials into [`Client::request`].
+//! Only plain HTTP/1.1 is spoken so far. TLS belongs into `Client::connect`, which is the one place that makes
+//! byte streams, and credentials into `Client::request`.
 
 mod body;
 mod endpoint;
@@ -46,10 +46,9 @@ pub struct Limits {
     pub line_bytes: usize,
 }
 
-impl Default for Limits {
-    fn default() -> Self {
-        Self { head_bytes: 64 << 10, body_bytes: 16 << 20, line_bytes: 1 << 20 }
-    }
+impl Limits {
+    /// Ample for every exporter, and little enough to hold in memory.
+    pub const DEFAULT: Limits = Limits { head_bytes: 64 << 10, body_bytes: 16 << 20, line_bytes: 1 << 20 };
 }
 
 /// What is the same in all requests of a client.

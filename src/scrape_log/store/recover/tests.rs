@@ -3,6 +3,7 @@ use crate::exposition::Format;
 use crate::scrape_log::Target;
 use crate::scrape_log::lines::{Lines, Scrape};
 use crate::scrape_log::store::SystemDisk;
+use crate::scrape_log::store::tests::FaultyDisk;
 use crate::vitals::Observation;
 use std::fs;
 use std::time::Duration;
@@ -37,10 +38,11 @@ fn recover_bytes(data: &[u8]) -> Option<Vec<u8>> {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("samples-x.om");
     fs::write(&path, data).unwrap();
-    recover(&SystemDisk, directory.path(), "samples-x.om").unwrap();
+    let disk = FaultyDisk::default(); // which never waits for the device
+    recover(&disk, directory.path(), "samples-x.om").unwrap();
     // What was mended once is left alone the second time.
     if path.exists() {
-        assert_eq!(recover(&SystemDisk, directory.path(), "samples-x.om").unwrap(), Recovered::Closed);
+        assert_eq!(recover(&disk, directory.path(), "samples-x.om").unwrap(), Recovered::Closed);
     }
     fs::read(&path).ok()
 }

@@ -1,0 +1,348 @@
+use super::peer::{Peer, ok};
+use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+use vitals::web::client::{Client, Endpoint, FetchError, Limits, Phase, Settings};
+
+const SETTINGS: Settings = Settings {
+    accept: "text/plain;version=0.0.4;q=1,*/*;q=0.1",
+    user_agent: "test/1",
+    limits: Limits::DEFAULT,
+};
+const LONG: Duration = Duration::from_secs(20);
+const SHORT: Duration = Duration::from_millis(300);
+
+fn client(peer: &Peer) -> Client {
+    Client::new(Endpoint::parse(&peer.url()).unwrap(), SETTINGS)
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let result = runtime.block_on(future);
+    runtime.shutdown_background();
+    result
+}
+
+async fn fetch(client: &mut Client, deadline: Duration) -> Result<String, FetchError> {
+    let mut page = b"left over".to_vec();
+    client.fetch(deadline, &mut page, |_| Ok(())).await?;
+    Ok(String::from_utf8(page).unwrap())
+}
+
+fn fetch_once(peer: &Peer, deadline: Duration) -> Result<String, FetchError> {
+    block_on(async { fetch(&mut client(peer), deadline).await })
+}
+
+/// What came of it, and that it came when the deadline passed.
+fn times_out(peer: &Peer) -> FetchError {
+    let start = Instant::now();
+    let error = fetch_once(peer, SHORT).unwrap_err();
+    let taken = start.elapsed();
+    assert!(taken >= SHORT && taken < SHORT * 4, "{taken:?}: {error}");
+    error
+}
+
+fn gzip(data: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder.write_all(data).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn encoded(body: &[u8], encoding: &str) -> Vec<u8> {
+    let head =
+        format!("HTTP/1.1 200 OK\r\nContent-Encoding: {encoding}\r\nContent-Length: {}\r\n\r\n", body.len());
+    [head.as_bytes(), body].concat()
+}
+
+#[test]
+fn asks_as_a_scraper_does_and_keeps_its_connection() {
+    let peer = Peer::exporter("up 1\n");
+    block_on(async {
+        let mut client = client(&peer);
+        for _ in 0..3 {
+            assert_eq!(fetch(&mut client, LONG).await.unwrap(), "up 1\n");
+        }
+    });
+    assert_eq!((peer.connections(), peer.requests().len()), (1, 3));
+    let request = peer.requests()[0].to_lowercase();
+    assert!(request.starts_with("get /metrics http/1.1\r\n"), "{request}");
+    for line in [
+        &format!("host: {}", peer.address),
+        "accept: text/plain;version=0.0.4;q=1,*/*;q=0.1",
+        "accept-encoding: gzip",
+        "user-agent: test/1",
+        "x-prometheus-scrape-timeout-seconds: 20",
+    ] {
+        assert!(request.contains(&format!("\r\n{line}\r\n")), "{line} in {request}");
+    }
+}
+
+#[test]
+fn a_kept_connection_that_the_peer_closed_is_made_anew_once() {
+    let peer = Peer::new(|caller| {
+        // Each connection serves one request and hangs up at the second.
+        if caller.hear() && caller.say(&ok(&format!("a {}\n", caller.number))) {
+            caller.hear();
+        }
+    });
+    block_on(async {
+        let mut client = client(&peer);
+        for want in ["a 0\n", "a 1\n", "a 2\n"] {
+            assert_eq!(fetch(&mut client, LONG).await.unwrap(), want);
+        }
+    });
+    assert_eq!((peer.connections(), peer.requests().len()), (3, 5), "the second and third had to ask twice");
+}
+
+#[test]
+fn a_peer_that_closes_after_each_answer_costs_no_second_request() {
+    let peer = Peer::new(|caller| {
+        if caller.hear() {
+            caller.say(&ok("a 1\n"));
+        }
+    });
+    block_on(async {
+        let mut client = client(&peer);
+        for _ in 0..3 {
+            assert_eq!(fetch(&mut client, LONG).await.unwrap(), "a 1\n");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    });
+    assert_eq!((peer.connections(), peer.requests().len()), (3, 3));
+}
+
+#[test]
+fn a_new_connection_without_an_answer_is_not_tried_again() {
+    let peer = Peer::new(|caller| {
+        caller.hear();
+    });
+    assert_eq!(fetch_once(&peer, LONG).unwrap_err(), FetchError::Closed);
+    assert_eq!(peer.connections(), 1);
+}
+
+#[test]
+fn nobody_listens() {
+    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let endpoint = Endpoint::parse(&format!("http://{address}/")).unwrap();
+    let error = block_on(async { fetch(&mut Client::new(endpoint, SETTINGS), LONG).await }).unwrap_err();
+    assert_eq!(error.to_string(), format!("connect to {address}: connection refused"));
+    assert!(error.remedy().contains("exporter runs"));
+}
+
+#[test]
+fn names_are_looked_up() {
+    let peer = Peer::exporter("up 1\n");
+    let url =
+        |host: &str| Endpoint::parse(&format!("http://{host}:{}/metrics", peer.address.port())).unwrap();
+    block_on(async {
+        let mut local = Client::new(url("localhost"), SETTINGS);
+        assert_eq!(fetch(&mut local, LONG).await.unwrap(), "up 1\n");
+        let mut nowhere = Client::new(url("nowhere.invalid"), SETTINGS);
+        let error = fetch(&mut nowhere, LONG).await.unwrap_err();
+        assert!(error.to_string().starts_with("resolve nowhere.invalid: "), "{error}");
+    });
+}
+
+#[test]
+fn one_deadline_over_all_phases() {
+    let silent = Peer::new(|caller| {
+        caller.hear();
+        caller.wait();
+    });
+    assert_eq!(
+        times_out(&silent),
+        FetchError::Deadline { deadline: SHORT, phase: Phase::Head, body_bytes: 0 }
+    );
+    let dripping_head = Peer::new(|caller| {
+        caller.hear();
+        let head = b"HTTP/1.1 200 OK\r\nX-Long: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx".iter();
+        for byte in head.cycle() {
+            if !caller.say(&[*byte]) {
+                break;
+            }
+            sleep(Duration::from_millis(100));
+        }
+    });
+    assert_eq!(
+        times_out(&dripping_head).to_string(),
+        "deadline of 300ms passed while waiting for the response"
+    );
+    let dripping_body = Peer::new(|caller| {
+        caller.hear();
+        caller.say(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n");
+        while caller.say(b"a") {
+            sleep(Duration::from_millis(100));
+        }
+    });
+    let error = times_out(&dripping_body);
+    assert!(error.to_string().contains("while reading the body after "), "{error}");
+    assert!(error.same_cause(&FetchError::Deadline { deadline: SHORT, phase: Phase::Body, body_bytes: 0 }));
+}
+
+#[test]
+fn a_deadline_that_passed_closes_the_connection() {
+    let closed = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&closed);
+    let peer = Peer::new(move |caller| {
+        caller.hear();
+        caller.wait();
+        counter.fetch_add(1, Ordering::SeqCst);
+    });
+    block_on(async {
+        let mut client = client(&peer);
+        fetch(&mut client, SHORT).await.unwrap_err();
+        tokio::time::sleep(SHORT).await;
+        assert_eq!(closed.load(Ordering::SeqCst), 1);
+    });
+}
+
+#[test]
+fn an_endless_body_is_left_at_the_cap() {
+    for chunked in [false, true] {
+        let sent = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&sent);
+        let peer = Peer::new(move |caller| {
+            caller.hear();
+            let line = "some_metric{label=\"value\"} 1\n".repeat(1000);
+            caller.say(match chunked {
+                true => b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+                false => b"HTTP/1.1 200 OK\r\n\r\n",
+            });
+            let piece = if chunked { format!("{:x}\r\n{line}\r\n", line.len()) } else { line };
+            while caller.say(piece.as_bytes()) {
+                counter.fetch_add(piece.len(), Ordering::SeqCst);
+            }
+        });
+        assert_eq!(fetch_once(&peer, LONG).unwrap_err(), FetchError::BodyTooLarge { limit_bytes: 16 << 20 });
+        sleep(Duration::from_millis(200));
+        let sent = sent.load(Ordering::SeqCst);
+        // What lies in the sockets' buffers was sent, but is not taken.
+        assert!(sent < 32 << 20, "{sent} bytes were taken from the peer");
+    }
+}
+
+#[test]
+fn a_line_without_end_and_headers_without_end_are_left_at_their_caps() {
+    let line = Peer::new(|caller| {
+        caller.hear();
+        caller.say(b"HTTP/1.1 200 OK\r\n\r\n");
+        while caller.say(&[b'x'; 10_000]) {}
+    });
+    assert_eq!(fetch_once(&line, LONG).unwrap_err(), FetchError::LineTooLong { limit_bytes: 1 << 20 });
+    let header = Peer::new(|caller| {
+        caller.hear();
+        caller.say(b"HTTP/1.1 200 OK\r\nX-Long: ");
+        while caller.say(&[b'x'; 10_000]) {}
+    });
+    assert_eq!(fetch_once(&header, LONG).unwrap_err(), FetchError::HeadTooLarge { limit_bytes: 64 << 10 });
+    let headers = Peer::new(|caller| {
+        caller.hear();
+        caller.say(b"HTTP/1.1 200 OK\r\n");
+        while caller.say(b"X-Many: 1\r\n") {}
+    });
+    let error = fetch_once(&headers, LONG).unwrap_err();
+    assert!(matches!(error, FetchError::HeadTooLarge { .. } | FetchError::Protocol(_)), "{error}");
+}
+
+#[test]
+fn gzip_is_decoded_and_a_bomb_is_not() {
+    let page = "some_metric 1\n".repeat(10_000);
+    assert_eq!(fetch_once(&Peer::answering(encoded(&gzip(page.as_bytes()), "gzip")), LONG).unwrap(), page);
+    let bomb = gzip(&vec![b'\n'; 256 << 20]);
+    assert!(bomb.len() < 1 << 20);
+    assert_eq!(
+        fetch_once(&Peer::answering(encoded(&bomb, "gzip")), LONG).unwrap_err(),
+        FetchError::BodyTooLarge { limit_bytes: 16 << 20 }
+    );
+    let mut torn = gzip(page.as_bytes());
+    torn.truncate(torn.len() - 4);
+    let error = fetch_once(&Peer::answering(encoded(&torn, "gzip")), LONG).unwrap_err();
+    assert!(error.to_string().starts_with("body: not whole gzip"), "{error}");
+    let error = fetch_once(&Peer::answering(encoded(b"x", "br")), LONG).unwrap_err();
+    assert!(error.to_string().contains("Content-Encoding is br"), "{error}");
+}
+
+#[test]
+fn a_body_cut_short_is_no_page() {
+    for response in [
+        "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nup 1\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nup 1\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n50\r\nup 1\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        "HTTP/1.0 200 OK\r\n\r\nup 1\nnode_lo",
+    ] {
+        let peer = Peer::new(move |caller| {
+            caller.hear();
+            caller.say(response.as_bytes());
+        });
+        let error = fetch_once(&peer, LONG).unwrap_err();
+        assert!(matches!(error, FetchError::Short { .. }), "{response:?}: {error}");
+    }
+    let whole = Peer::new(|caller| {
+        caller.hear();
+        caller.say(b"HTTP/1.0 200 OK\r\n\r\nup 1\n");
+    });
+    assert_eq!(fetch_once(&whole, LONG).unwrap(), "up 1\n");
+}
+
+#[test]
+fn other_answers_than_a_page() {
+    for (response, want) in [
+        (
+            "HTTP/1.1 302 Found\r\nLocation: http://elsewhere/metrics\r\nContent-Length: 0\r\n\r\n",
+            "response: status 302 redirects to \"http://elsewhere/metrics\"",
+        ),
+        ("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", "response: status 404 Not Found"),
+        ("HTTP/1.1 204 No Content\r\n\r\n", "response: status 204 No Content"),
+        ("SSH-2.0-OpenSSH_9.2\r\n", "response: not HTTP/1: "),
+        ("\x15\x03\x01\x00\x02\x02\x46", "response: "),
+        ("up 1\n", "response: "),
+        ("HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n", "response: not HTTP/1: "),
+    ] {
+        let peer = Peer::new(move |caller| {
+            caller.hear();
+            caller.say(response.as_bytes());
+        });
+        let error = fetch_once(&peer, LONG).unwrap_err();
+        assert!(error.to_string().starts_with(want), "{response:?}: {error}");
+        assert!(!error.remedy().is_empty());
+    }
+}
+
+#[test]
+fn the_body_of_an_error_is_not_read() {
+    let sent = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&sent);
+    let peer = Peer::new(move |caller| {
+        caller.hear();
+        caller.say(b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 500000000\r\n\r\n");
+        while caller.say(&[b'x'; 100_000]) {
+            counter.fetch_add(100_000, Ordering::SeqCst);
+        }
+    });
+    let start = Instant::now();
+    let error = fetch_once(&peer, LONG).unwrap_err();
+    assert_eq!(error.to_string(), "response: status 500 Internal Server Error");
+    assert!(start.elapsed() < LONG / 4);
+    sleep(Duration::from_millis(200));
+    assert!(sent.load(Ordering::SeqCst) < 16 << 20);
+}
+
+#[test]
+fn the_judge_decides_on_the_content_type_before_the_body() {
+    let peer = Peer::new(|caller| {
+        caller.hear();
+        caller.say(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 1000\r\n\r\n");
+        caller.wait();
+    });
+    block_on(async {
+        let judge = |content_type: Option<&str>| match content_type {
+            Some("text/html") => Err("a page for people".to_owned()),
+            _ => Ok(()),
+        };
+        let error = client(&peer).fetch(LONG, &mut Vec::new(), judge).await.unwrap_err();
+        assert_eq!(error, FetchError::ContentType("a page for people".to_owned()));
+    });
+}
