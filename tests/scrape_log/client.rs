@@ -40,7 +40,7 @@ fn times_out(peer: &Peer) -> FetchError {
     let start = Instant::now();
     let error = fetch_once(peer, SHORT).unwrap_err();
     let taken = start.elapsed();
-    assert!(taken >= SHORT && taken < SHORT * 4, "{taken:?}: {error}");
+    assert!(taken >= SHORT && taken < LONG / 4, "{taken:?}: {error}");
     error
 }
 
@@ -107,7 +107,7 @@ fn a_peer_that_closes_after_each_answer_costs_no_second_request() {
         let mut client = client(&peer);
         for _ in 0..3 {
             assert_eq!(fetch(&mut client, LONG).await.unwrap(), "a 1\n");
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            tokio::time::sleep(Duration::from_millis(200)).await;
         }
     });
     assert_eq!((peer.connections(), peer.requests().len()), (3, 3));

@@ -30,7 +30,7 @@ use crate::vitals::Observation;
 
 /// The most that one scrape may add to the file. A page of 16 MiB with very short lines could come to 20 times
 /// its size once every line has its labels.
-const MAX_SCRAPE_BYTES: usize = 64 << 20;
+const MAX_SCRAPE_BYTES: usize = 32 << 20;
 /// Past this many remembered families the metadata is written anew.
 const MAX_REMEMBERED_FAMILIES: usize = 65_536;
 /// A buffer larger than this that is mostly unused gives its memory back.
@@ -148,6 +148,7 @@ impl Lines {
         };
         if summary.error.is_some() {
             self.record.truncate(start);
+            release(&mut self.record);
             self.metadata.clear();
             observation.clear();
         }

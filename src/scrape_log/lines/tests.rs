@@ -174,7 +174,7 @@ fn pages_that_are_no_metrics_count_as_down() {
     for (page, format, want) in [
         ("<html>\n<body>\n", Format::Text, "nothing in it can be read: line 1"),
         ("a 1\n", Format::OpenMetrics, "without # EOF"),
-        (many.as_str(), Format::Text, "more than 67108864 bytes"),
+        (many.as_str(), Format::Text, "more than 33554432 bytes"),
     ] {
         let job = if page == many { long_job.as_str() } else { "node" };
         let mut lines = Lines::new(&Target::parse("db01:9100").unwrap(), job, Duration::from_secs(15));

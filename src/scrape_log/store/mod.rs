@@ -90,7 +90,8 @@ impl Samples {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 made => return made,
             }
-            name = format!("samples-{start}-{number:04}.om");
+            // The underscore sorts behind the dot, so that names sort as files were begun.
+            name = format!("samples-{start}_{number:04}.om");
         }
         Err(io::ErrorKind::AlreadyExists.into())
     }
@@ -105,8 +106,10 @@ impl Samples {
             return Err(AppendError::Lost(io::ErrorKind::NotFound.into()));
         };
         let appended = open.file.append(record, true);
-        if matches!(appended, Err(AppendError::Lost(_))) {
-            self.close();
+        match appended {
+            Ok(()) => self.close_waiting(),
+            Err(AppendError::Lost(_)) => self.close(),
+            Err(AppendError::Refused(_)) => {}
         }
         appended
     }
@@ -114,6 +117,10 @@ impl Samples {
     /// Ends the open file with `# EOF`, and those that could not be ended before.
     pub(super) fn close(&mut self) {
         self.unclosed.extend(self.open.take().map(|open| open.file));
+        self.close_waiting();
+    }
+
+    fn close_waiting(&mut self) {
         self.unclosed.retain_mut(|file| match file.close(END_OF_FILE) {
             Ok(()) => false,
             Err(error) => {

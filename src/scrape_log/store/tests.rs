@@ -171,6 +171,22 @@ fn files_begin_at_even_hours() {
 }
 
 #[test]
+fn a_file_that_could_not_be_closed_is_closed_later() {
+    let storage = tempfile::tempdir().unwrap();
+    let disk = FaultyDisk::default();
+    let mut samples = Samples::new(disk.shared(), storage.path().to_owned());
+    samples.ready(NOON, false).unwrap();
+    samples.append(b"x 1\n").unwrap();
+    disk.break_after(0, 1, Fault::Error(28));
+    samples.ready(NOON + 3 * 3_600_000, false).unwrap();
+    assert_eq!(samples.unclosed(), 1);
+    samples.append(b"x 2\n").unwrap();
+    assert_eq!(samples.unclosed(), 0);
+    let first = storage.path().join(&names(storage.path())[0]);
+    assert_eq!(fs::read_to_string(first).unwrap(), "x 1\n# EOF\n");
+}
+
+#[test]
 fn a_taken_name_is_never_written_to() {
     let storage = tempfile::tempdir().unwrap();
     for wanted in 1..4 {
@@ -183,9 +199,9 @@ fn a_taken_name_is_never_written_to() {
     assert_eq!(
         names(storage.path()),
         [
-            "samples-20261121T120000Z-0001.om",
-            "samples-20261121T120000Z-0002.om",
-            "samples-20261121T120000Z.om"
+            "samples-20261121T120000Z.om",
+            "samples-20261121T120000Z_0001.om",
+            "samples-20261121T120000Z_0002.om"
         ]
     );
 }
