@@ -1,5 +1,7 @@
 //! The exporter's own process, under the names that Prometheus client libraries use (`process_*`). Times and
-//! sizes come from `/proc/self` (`proc_pid_stat(5)`, `proc_pid_limits(5)`).
+//! sizes come from `/proc/self` (`proc_pid_stat(5)`), limits from getrlimit(2).
+
+use rustix::process::{Resource, getrlimit};
 
 use crate::exposition::{Exposition, Kind};
 use crate::host::parse::{fields, lines, unsigned};
@@ -11,7 +13,6 @@ const TICKS_PER_SECOND: f64 = 100.0;
 /// Reads this process's figures. What can't be read is left out.
 pub(super) struct Process {
     stat: KernelFile,
-    limits: KernelFile,
     net_dev: KernelFile,
     /// When the machine booted, in seconds since 1970.
     boot_time_seconds: Option<f64>,
@@ -35,7 +36,6 @@ impl Process {
             KernelFile::new(root.proc("stat")).read(&mut buffer).ok().and_then(parse_boot_time);
         Self {
             stat: KernelFile::new("/proc/self/stat"),
-            limits: KernelFile::new("/proc/self/limits"),
             net_dev: KernelFile::new("/proc/self/net/dev"),
             boot_time_seconds,
             buffer,
@@ -75,20 +75,13 @@ impl Process {
                 );
             }
         }
-        if let Ok(open) = std::fs::read_dir("/proc/self/fd") {
-            // The listing itself has one open.
-            let count = open.count().saturating_sub(1);
+        if let Some(count) = open_files() {
             out.single("process_open_fds", "Number of open file descriptors.", Gauge, count as f64);
         }
-        if let Ok(limits) = self.limits.read(&mut self.buffer) {
-            if let Some(limit) = parse_limit(limits, b"Max open files") {
-                out.single("process_max_fds", "Maximum number of open file descriptors.", Gauge, limit);
-            }
-            if let Some(limit) = parse_limit(limits, b"Max address space") {
-                let help = "Maximum amount of virtual memory available in bytes.";
-                out.single("process_virtual_memory_max_bytes", help, Gauge, limit);
-            }
-        }
+        let limit = soft_limit(Resource::Nofile);
+        out.single("process_max_fds", "Maximum number of open file descriptors.", Gauge, limit);
+        let help = "Maximum amount of virtual memory available in bytes.";
+        out.single("process_virtual_memory_max_bytes", help, Gauge, soft_limit(Resource::As));
         if let Ok(text) = self.net_dev.read(&mut self.buffer) {
             let [received, sent] = parse_net_dev(text);
             let help = "Number of bytes received by the process over the network.";
@@ -117,13 +110,19 @@ fn parse_stat(text: &[u8]) -> Option<Stat> {
     Some(Stat { cpu_ticks: user_ticks + system_ticks, start_ticks, virtual_bytes, resident_pages })
 }
 
-/// The soft limit in the line that starts with `name`; unlimited is the largest number, as client libraries say it.
-fn parse_limit(text: &[u8], name: &[u8]) -> Option<f64> {
-    let (_, line) = lines(text).find(|(_, line)| line.starts_with(name))?;
-    match fields(line.get(name.len()..)?).next()? {
-        b"unlimited" => Some(u64::MAX as f64),
-        number => unsigned(number).map(|limit| limit as f64),
+/// Since Linux 6.2 the size of the directory is the number of its entries; before that it is 0 and they are counted.
+fn open_files() -> Option<u64> {
+    const FILES: &str = "/proc/self/fd";
+    match std::fs::metadata(FILES).ok()?.len() {
+        // The listing itself has one open.
+        0 => Some(std::fs::read_dir(FILES).ok()?.count().saturating_sub(1) as u64),
+        count => Some(count),
     }
+}
+
+/// Unlimited is the largest number, as client libraries say it.
+fn soft_limit(resource: Resource) -> f64 {
+    getrlimit(resource).current.unwrap_or(u64::MAX) as f64
 }
 
 /// Received and sent bytes over all interfaces of the process's network namespace, loopback included, as the client
@@ -154,13 +153,13 @@ mod tests {
     }
 
     #[test]
-    fn limits() {
-        let text = b"Limit                     Soft Limit           Hard Limit           Units     \n\
-                     Max open files            1024                 524288               files     \n\
-                     Max address space         unlimited            unlimited            bytes     \n";
-        assert_eq!(parse_limit(text, b"Max open files"), Some(1024.0));
-        assert_eq!(parse_limit(text, b"Max address space"), Some(18446744073709551615.0));
-        assert_eq!(parse_limit(text, b"Max stack size"), None);
+    fn open_files_are_counted() {
+        let before = open_files().unwrap();
+        let more: Vec<_> = (0..50).map(|_| std::fs::File::open("/dev/null").unwrap()).collect();
+        let with = open_files().unwrap();
+        assert!((before + 30..before + 70).contains(&with), "{before} {with}"); // other tests open files meanwhile
+        drop(more);
+        assert!(soft_limit(Resource::Nofile) >= with as f64);
     }
 
     #[test]
