@@ -26,6 +26,7 @@ fn command() -> Command {
     let mut command = Command::new("vitals-exporter")
         .version(env!("CARGO_PKG_VERSION"))
         .about("Serves the vital signs of this host to Prometheus, under node_exporter's names and flags.")
+        .after_help("--no- switches off what is on: --no-collector.NAME, and so for all flags that are true or false.")
         .arg(
             option("web.listen-address", "ADDRESS", "Address to listen on; may be given more than once.")
                 .action(ArgAction::Append)

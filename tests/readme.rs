@@ -1,0 +1,71 @@
+//! The README's tables of collectors and their flags come from the table in the code: between `<!-- NAME -->` and
+//! `<!-- end of NAME -->` it has to read as made here. `UPDATE_GOLDEN=1 cargo test --test readme` writes it anew.
+#![allow(clippy::unwrap_used)]
+
+use std::fmt::Write;
+
+use vitals::collectors::{COLLECTORS, FlagKind};
+
+fn collectors() -> String {
+    let mut table = String::from("| collector | default | what |\n|---|---|---|\n");
+    for spec in COLLECTORS {
+        let state = if spec.default_on { "on" } else { "off" };
+        writeln!(table, "| {} | {state} | {} |", spec.name, spec.help).unwrap();
+    }
+    table
+}
+
+fn flags() -> String {
+    let mut table = String::from("| flag | default | meaning |\n|---|---|---|\n");
+    for flag in COLLECTORS.iter().flat_map(|spec| spec.flags).filter(|flag| !flag.hidden) {
+        let default = match flag.kind {
+            FlagKind::Switch(on) => on.to_string(),
+            FlagKind::Pattern(text) | FlagKind::Duration(text) => text.replace('|', "\\|"),
+            FlagKind::Count(count) => count.to_string(),
+            FlagKind::List => String::new(),
+        };
+        let default = if default.is_empty() { default } else { format!("`{default}`") };
+        let meaning = flag.help.trim_end_matches('.').replace('|', "\\|");
+        writeln!(table, "| `--collector.{}` | {default} | {meaning} |", flag.name).unwrap();
+    }
+    table
+}
+
+#[test]
+fn tables_are_those_of_the_code() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+    let readme = std::fs::read_to_string(path).unwrap();
+    let mut made = readme.clone();
+    for (name, table) in [("collectors", collectors()), ("flags of collectors", flags())] {
+        let (begin, end) = (format!("<!-- {name} -->\n"), format!("<!-- end of {name} -->"));
+        let (before, rest) = made.split_once(&begin).unwrap_or_else(|| panic!("no {begin}"));
+        let (_, after) = rest.split_once(&end).unwrap_or_else(|| panic!("no {end}"));
+        made = format!("{before}{begin}{table}{end}{after}");
+    }
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(path, &made).unwrap();
+    } else if readme != made {
+        let differing = made.lines().zip(readme.lines()).find(|(made, found)| made != found);
+        panic!("the README's tables are not those of the code, first at {differing:?}");
+    }
+}
+
+/// Flags outside the table of collectors have rows written by hand.
+#[test]
+fn every_flag_of_the_help_is_in_the_readme() {
+    let readme = include_str!("../README.md");
+    for help in [help(vitals::exporter::args::parse), help(vitals::scrape_log::args::parse)] {
+        let flags: Vec<&str> = help.split_whitespace().filter(|word| word.starts_with("--")).collect();
+        assert!(flags.len() > 5, "{help}");
+        for flag in flags {
+            let flag = flag.trim_end_matches([',', ']', '.']);
+            let collector = COLLECTORS.iter().any(|spec| flag == format!("--collector.{}", spec.name));
+            let known = collector || matches!(flag, "--help" | "--version");
+            assert!(known || readme.contains(&format!("`{flag}`")), "{flag} is not in the README");
+        }
+    }
+}
+
+fn help<T: std::fmt::Debug>(parse: fn(Vec<&'static str>) -> Result<T, vitals::base::usage::Usage>) -> String {
+    parse(vec!["program", "--help"]).unwrap_err().to_string()
+}
