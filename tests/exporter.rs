@@ -2,11 +2,14 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+mod common;
+
+use std::io::Read;
+use std::net::SocketAddr;
 use std::process::{Command, Output};
 use std::time::Duration;
 
+use common::http::{self, Response};
 use vitals::base::shutdown::{Shutdown, Trigger};
 use vitals::exporter::{Exporter, args};
 use vitals::exposition::{Format, Line, Parser};
@@ -36,38 +39,11 @@ fn start(flags: &[&str]) -> Running {
     Running { addresses: receive.recv_timeout(Duration::from_secs(10)).unwrap(), _stop_on_drop: trigger }
 }
 
-struct Answer {
-    status: u16,
-    head: String,
-    body: Vec<u8>,
+fn request(address: SocketAddr, method: &str, path: &str, headers: &str) -> Response {
+    http::request(address, method, path, headers, b"").unwrap()
 }
 
-impl Answer {
-    fn header(&self, name: &str) -> Option<&str> {
-        self.head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
-    }
-
-    fn text(&self) -> &str {
-        std::str::from_utf8(&self.body).unwrap()
-    }
-}
-
-fn request(address: SocketAddr, method: &str, path: &str, headers: &str) -> Answer {
-    let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-    write!(stream, "{method} {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{headers}\r\n").unwrap();
-    let mut bytes = Vec::new();
-    stream.read_to_end(&mut bytes).unwrap();
-    let split = bytes.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
-    let head = String::from_utf8(bytes[..split].to_vec()).unwrap();
-    Answer {
-        status: head.split(' ').nth(1).unwrap().parse().unwrap(),
-        head,
-        body: bytes[split + 4..].to_vec(),
-    }
-}
-
-fn get(running: &Running, path: &str) -> Answer {
+fn get(running: &Running, path: &str) -> Response {
     request(running.addresses[0], "GET", path, "")
 }
 

@@ -58,7 +58,7 @@ fn promtool_and_victoriametrics_give_back_what_was_recorded() {
     for file in &files {
         let response =
             http::post(server.address, "/api/v1/import/prometheus", &fs::read(file).unwrap()).unwrap();
-        assert_eq!(response.status, 204, "{}", response.body);
+        assert_eq!(response.status, 204, "{}", response.text());
     }
     let finite = finite(&recorded);
     let expected: usize = finite.values().map(BTreeMap::len).sum();

@@ -96,12 +96,16 @@ impl Visit for Line {
     }
 }
 
-/// Appends a JSON string (RFC 8259, section 7). Control characters become escapes, DEL and those of C1 included.
+/// Appends a JSON string (RFC 8259, section 7). Control characters become escapes, so that nothing that a peer sends
+/// reaches a terminal as such.
 pub fn json_string(out: &mut String, value: &str) {
     out.push('"');
     for character in value.chars() {
         match character {
             '"' | '\\' => out.extend(['\\', character]),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
             control if control.is_control() => {
                 let _infallible = write!(out, "\\u{:04x}", u32::from(control));
             }

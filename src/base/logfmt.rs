@@ -2,6 +2,8 @@
 
 use std::fmt::{self, Write};
 
+use super::log::json_string;
+
 /// Appends ` key=value` (without the blank at the start of a line), the value quoted where it has to be.
 pub fn pair(out: &mut String, key: &str, value: impl fmt::Display) {
     if !out.is_empty() && !out.ends_with('\n') {
@@ -17,28 +19,15 @@ pub fn pair(out: &mut String, key: &str, value: impl fmt::Display) {
     quote(out, &raw);
 }
 
-/// Appends a value, in double quotes if it is empty or has a blank, a quote, `=` or a control character in it.
-/// Control characters become escapes, so that nothing a peer sends reaches a terminal as such.
+/// Appends a value: as a JSON string if it is empty or has a blank, a quote, `=` or a control character in it.
 pub fn quote(out: &mut String, value: &str) {
     let plain =
         |c: char| !(c.is_whitespace() || c.is_control() || matches!(c, '"' | '=' | '\\' | '\u{fffd}'));
     if !value.is_empty() && value.chars().all(plain) {
-        return out.push_str(value);
+        out.push_str(value);
+    } else {
+        json_string(out, value);
     }
-    out.push('"');
-    for character in value.chars() {
-        match character {
-            '"' | '\\' => out.extend(['\\', character]),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            control if control.is_control() => {
-                let _infallible = write!(out, "\\u{:04x}", u32::from(control));
-            }
-            other => out.push(other),
-        }
-    }
-    out.push('"');
 }
 
 #[cfg(test)]

@@ -59,18 +59,10 @@ impl Handler for Routes {
     async fn handle(&self, request: Parts, peer: SocketAddr) -> Response<Bytes> {
         let start = Instant::now();
         let inner = &*self.0;
-        let path = request.uri.path();
-        let (route, response) = if path == inner.telemetry_path {
-            (path, inner.checked(&request, Inner::scrape(inner, &request)).await)
-        } else {
-            let page = match path {
-                "/" => html(inner.landing_page.clone()),
-                "/-/healthy" => plain(StatusCode::OK, "vitals-exporter is healthy.\n"),
-                "/-/ready" => plain(StatusCode::OK, "vitals-exporter is ready.\n"),
-                _ => plain(StatusCode::NOT_FOUND, "404 page not found\n"),
-            };
-            let route = if page.status() == StatusCode::NOT_FOUND { "other" } else { path };
-            (route, inner.checked(&request, std::future::ready(page)).await)
+        let route = inner.route(request.uri.path());
+        let response = match request.method {
+            Method::GET | Method::HEAD => inner.answer(route, &request).await,
+            _ => not_allowed(),
         };
         let status = response.status();
         inner.metrics.requests.with_label_values(&[status.as_str(), route]).inc();
@@ -89,18 +81,22 @@ impl Handler for Routes {
 }
 
 impl Inner {
-    /// The answer, for the methods that there are.
-    async fn checked(
-        &self,
-        request: &Parts,
-        answer: impl Future<Output = Response<Bytes>>,
-    ) -> Response<Bytes> {
-        if matches!(request.method, Method::GET | Method::HEAD) {
-            return answer.await;
+    /// The path if it is one of those above, `other` if not, so that peers can't make up labels.
+    fn route<'a>(&'a self, path: &str) -> &'a str {
+        let routes = [&self.telemetry_path, "/", "/-/healthy", "/-/ready"];
+        routes.into_iter().find(|route| *route == path).unwrap_or("other")
+    }
+
+    async fn answer(&self, route: &str, request: &Parts) -> Response<Bytes> {
+        if route == self.telemetry_path {
+            return self.scrape(request).await;
         }
-        let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "Only GET and HEAD are served here.\n");
-        response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-        response
+        match route {
+            "/" => html(self.landing_page.clone()),
+            "/-/healthy" => plain(StatusCode::OK, "vitals-exporter is healthy.\n"),
+            "/-/ready" => plain(StatusCode::OK, "vitals-exporter is ready.\n"),
+            _ => plain(StatusCode::NOT_FOUND, "404 page not found\n"),
+        }
     }
 
     async fn scrape(&self, request: &Parts) -> Response<Bytes> {
@@ -155,6 +151,12 @@ fn scrape_timeout(headers: &HeaderMap) -> Duration {
         .map_or(DEFAULT_SCRAPE_TIMEOUT, Duration::from_secs_f64)
         .saturating_sub(ANSWER_MARGIN)
         .max(ANSWER_MARGIN)
+}
+
+fn not_allowed() -> Response<Bytes> {
+    let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "Only GET and HEAD are served here.\n");
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+    response
 }
 
 fn html(page: Bytes) -> Response<Bytes> {
