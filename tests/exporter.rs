@@ -163,12 +163,38 @@ fn concurrent_scrapes_are_all_answered() {
     assert!(scrapers.into_iter().all(|scraper| scraper.join().unwrap()));
 }
 
-/// A pipe that nobody writes to blocks whoever opens it, as a driver in trouble does.
-#[test]
-fn a_collector_that_hangs_is_named_in_time_and_recovers() {
+/// A host whose load averages are a pipe: it blocks whoever opens it, as a driver in trouble does, until it is
+/// released, which lets go of one reader.
+fn host_with_a_pipe() -> (tempfile::TempDir, std::path::PathBuf) {
     let proc = tempfile::tempdir().unwrap();
     let pipe = proc.path().join("loadavg");
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    (proc, pipe)
+}
+
+fn release(pipe: &std::path::Path) {
+    std::fs::OpenOptions::new().write(true).open(pipe).unwrap();
+}
+
+#[test]
+fn scrapes_at_the_same_time_share_one_gather() {
+    let (proc, pipe) = host_with_a_pipe();
+    let root = format!("--path.procfs={}", proc.path().display());
+    let running = start(&[&root, "--collector.disable-defaults", "--collector.loadavg"]);
+    let address = running.addresses[0];
+    let scrape = move || request(address, "GET", "/metrics", "");
+    let scrapers: Vec<_> = (0..20).map(|_| std::thread::spawn(scrape)).collect();
+    std::thread::sleep(Duration::from_millis(500));
+    release(&pipe);
+    let pages: Vec<Response> = scrapers.into_iter().map(|scraper| scraper.join().unwrap()).collect();
+    // Each page says how long its own gather took.
+    assert!(pages[0].text().contains("node_scrape_collector_duration_seconds{collector=\"loadavg\"} 0."));
+    assert!(pages.iter().all(|page| page.status == 200 && page.body == pages[0].body));
+}
+
+#[test]
+fn a_collector_that_hangs_is_named_in_time_and_recovers() {
+    let (proc, pipe) = host_with_a_pipe();
     let root = format!("--path.procfs={}", proc.path().display());
     let running = start(&[&root, "--collector.disable-defaults", "--collector.loadavg"]);
     let address = running.addresses[0];
@@ -178,7 +204,7 @@ fn a_collector_that_hangs_is_named_in_time_and_recovers() {
     assert_eq!(answer.status, 503);
     assert!(answer.text().contains("collector loadavg"), "{}", answer.text());
     assert_eq!(get(&running, "/-/healthy").status, 200);
-    std::fs::write(&pipe, "0.5 0.25 0.125 1/100 1000\n").unwrap();
+    release(&pipe);
     std::fs::remove_file(&pipe).unwrap();
     assert_eq!(get(&running, "/metrics").status, 200);
     let page = get(&running, "/metrics");
