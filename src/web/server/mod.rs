@@ -153,13 +153,32 @@ async fn serve_connection(
     if stream.set_nodelay(true).is_err() {
         return; // the peer is gone
     }
-    let service = service_fn(|request: Request<Incoming>| answer(request, peer, &handler, &connection));
+    // A connection that has not spoken yet costs no more than this wait: no buffer, no HTTP.
+    let mut first_byte = [0];
+    tokio::select! {
+        spoken = stream.peek(&mut first_byte) => if spoken.is_err() { return },
+        () = sleep(limits.head_timeout) => return,
+        () = connection.evicted() => return,
+        () = shutdown.requested() => return,
+    }
+    Box::pin(serve_http(stream, peer, handler, limits, &connection, shutdown)).await;
+}
+
+async fn serve_http(
+    stream: TcpStream,
+    peer: SocketAddr,
+    handler: impl Handler,
+    limits: Limits,
+    connection: &Arc<Connection>,
+    mut shutdown: Shutdown,
+) {
+    let service = service_fn(|request: Request<Incoming>| answer(request, peer, &handler, connection));
     let mut serving = std::pin::pin!(
         hyper::server::conn::http1::Builder::new()
             .header_read_timeout(None) // the phase's deadline covers the head
             .max_buf_size(MAX_HEAD_BYTES)
             .max_headers(MAX_HEADERS)
-            .serve_connection(Watched::new(stream, &connection), service)
+            .serve_connection(Watched::new(stream, connection), service)
     );
     let mut timer = std::pin::pin!(sleep(limits.head_timeout));
     let mut evicted = std::pin::pin!(connection.evicted());
