@@ -193,6 +193,22 @@ fn scrapes_at_the_same_time_share_one_gather() {
 }
 
 #[test]
+fn max_requests_turns_away_what_is_above_it() {
+    let (proc, pipe) = host_with_a_pipe();
+    let root = format!("--path.procfs={}", proc.path().display());
+    let running =
+        start(&[&root, "--web.max-requests=1", "--collector.disable-defaults", "--collector.loadavg"]);
+    let address = running.addresses[0];
+    let first = std::thread::spawn(move || request(address, "GET", "/metrics", "").status);
+    std::thread::sleep(Duration::from_millis(300));
+    let second = get(&running, "/metrics");
+    assert!(second.status == 503 && second.text().contains("(1)"), "{}", second.text());
+    assert_eq!(get(&running, "/").status, 200);
+    release(&pipe);
+    assert_eq!(first.join().unwrap(), 200);
+}
+
+#[test]
 fn a_collector_that_hangs_is_named_in_time_and_recovers() {
     let (proc, pipe) = host_with_a_pipe();
     let root = format!("--path.procfs={}", proc.path().display());
