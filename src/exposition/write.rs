@@ -100,9 +100,10 @@ impl Exposition {
         self.families.is_empty()
     }
 
-    /// Whether a family of this name has been opened.
+    /// Whether a family of this name has samples.
     pub fn contains(&self, name: &str) -> bool {
-        self.families.iter().any(|entry| &self.text[entry.name.clone()] == name.as_bytes())
+        let is = |entry: &Entry| &self.text[entry.name.clone()] == name.as_bytes();
+        self.families.iter().any(|entry| !entry.samples.is_empty() && is(entry))
     }
 
     /// Appends the whole page to `page`: families sorted by name, and for OpenMetrics the closing `# EOF`.
@@ -253,6 +254,7 @@ mod tests {
         out.single("a_total", "First \\ with\nbreak.", Kind::Counter, 2e6);
         out.family("b", "Other help.", Kind::Counter).sample(&[("x", b"q\"\\\n\xff")], 0.5);
         out.family("empty", "Not shown.", Kind::Gauge);
+        assert!(out.contains("b") && !out.contains("empty"));
         assert_eq!(
             page(&out, Format::Text),
             "# HELP a_total First \\\\ with\\nbreak.\n# TYPE a_total counter\na_total 2e+06\n\

@@ -283,6 +283,7 @@ mod tests {
         }
         let mut out = Exposition::new();
         out.single("taken", "", Kind::Gauge, 1.0);
+        out.family("free", "What this host has none of.", Kind::Gauge);
         families.write(&mut out, |name| name.starts_with("own_"), &mut complaints);
         let mut page = Vec::new();
         out.render(Format::Text, &mut page);
@@ -323,7 +324,10 @@ mod tests {
     #[test]
     fn the_first_wins() {
         let (page, complaints) = page(&[
-            ("a.prom", "# HELP x One.\n# TYPE x gauge\nx{l=\"1\"} 1\nx{l=\"1\"} 2\ntaken 5\nown_x 1\n"),
+            (
+                "a.prom",
+                "# HELP x One.\n# TYPE x gauge\nx{l=\"1\"} 1\nx{l=\"1\"} 2\ntaken 5\nown_x 1\nfree 6\n",
+            ),
             ("b.prom", "# HELP x Two.\n# TYPE x gauge\nx{l=\"2\"} 3\n"),
             ("c.prom", "# TYPE x counter\nx{l=\"3\"} 4\n"),
         ]);
@@ -338,6 +342,7 @@ mod tests {
             ]
         );
         assert!(page.ends_with("# HELP x One.\n# TYPE x gauge\nx{l=\"1\"} 1\nx{l=\"2\"} 3\n"), "{page}");
+        assert!(page.contains("# TYPE free untyped\nfree 6\n"), "{page}");
         assert!(page.contains("taken 1\n") && !page.contains("own_x"), "{page}");
     }
 
