@@ -3,7 +3,7 @@
 //! Only the keys of [`FIELDS`] are given. Kernels add keys with almost every release; one that is not in the
 //! table yet is passed over.
 
-use super::{CollectError, Collector, Context, Settings, Spec};
+use super::{CollectError, Collector, Context, Settings, Spec, read};
 use crate::exposition::{Exposition, Kind};
 use crate::host::KernelFile;
 use crate::host::parse::{ParseError, fields, lines, unsigned};
@@ -123,10 +123,7 @@ impl MemInfo {
 
 impl Collector for MemInfo {
     fn collect(&mut self, context: &mut Context, out: &mut Exposition) -> Result<(), CollectError> {
-        let text = self
-            .file
-            .read(&mut context.buffer)
-            .map_err(|error| CollectError::read(self.file.path(), error))?;
+        let text = read(&mut self.file, &mut context.buffer)?;
         let values = parse(text).map_err(|error| error.at(self.file.path()))?;
         for (field, value) in FIELDS.iter().zip(values) {
             if let Some(value) = value {

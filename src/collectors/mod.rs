@@ -137,9 +137,7 @@ impl Context {
     /// [`CollectError::Read`].
     pub fn proc_stat(&mut self) -> Result<(&Path, &[u8]), CollectError> {
         if !self.stat_is_fresh {
-            self.stat
-                .read(&mut self.stat_text)
-                .map_err(|error| CollectError::read(self.stat.path(), error))?;
+            read(&mut self.stat, &mut self.stat_text)?;
             self.stat_is_fresh = true;
         }
         Ok((self.stat.path(), &self.stat_text))
@@ -173,6 +171,11 @@ impl CollectError {
     pub fn read(path: &Path, source: io::Error) -> Self {
         CollectError::Read { path: path.to_owned(), source }
     }
+}
+
+/// Reads `file`, which every host has, into `buffer`.
+pub(crate) fn read<'b>(file: &mut KernelFile, buffer: &'b mut Vec<u8>) -> Result<&'b [u8], CollectError> {
+    file.read(buffer).map_err(|error| CollectError::read(file.path(), error))
 }
 
 /// Reads `file` into `buffer`. A file that does not exist, or that belongs to a feature that was switched off when
