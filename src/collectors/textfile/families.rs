@@ -123,17 +123,25 @@ impl Parts {
 
     /// The family that a sample belongs to, and what its name has behind the family's.
     fn family_of(&mut self, sample: &str) -> (usize, &'static str) {
-        for suffix in ["_bucket", "_sum", "_count"] {
-            let Some(base) = sample.strip_suffix(suffix) else { continue };
-            let Some(&index) = self.by_name.get(base) else { continue };
-            match self.list[index].kind {
-                Some(Kind::Histogram) => return (index, suffix),
-                Some(Kind::Summary) if suffix != "_bucket" => return (index, suffix),
-                _ => {}
-            }
-        }
-        (self.index(sample), "")
+        part_of(sample, &self.by_name, |index| self.list[index].kind)
+            .unwrap_or_else(|| (self.index(sample), ""))
     }
+}
+
+/// The place of the histogram or summary that `sample` is a part of, and what its name has behind the family's.
+fn part_of(
+    sample: &str,
+    by_name: &HashMap<String, usize>,
+    kind: impl Fn(usize) -> Option<Kind>,
+) -> Option<(usize, &'static str)> {
+    ["_bucket", "_sum", "_count"].into_iter().find_map(|suffix| {
+        let index = *by_name.get(sample.strip_suffix(suffix)?)?;
+        match kind(index)? {
+            Kind::Histogram => Some((index, suffix)),
+            Kind::Summary if suffix != "_bucket" => Some((index, suffix)),
+            _ => None,
+        }
+    })
 }
 
 impl Families {
@@ -168,8 +176,20 @@ impl Families {
             complaints.push(format!("{files}: {} comes from another collector, left out", family.name));
         }
         for family in kept {
-            family.write(out);
+            match self.whole_of(&family.name) {
+                None => family.write(out),
+                Some(whole) => {
+                    let (files, name) = (family.files.join(", "), &family.name);
+                    complaints.push(format!("{files}: {name} is a part of {}, left out", whole.name));
+                }
+            }
         }
+    }
+
+    /// The histogram or summary that samples called `name` belong to. Readers refuse a page that has both.
+    fn whole_of(&self, name: &str) -> Option<&Family> {
+        let (index, _) = part_of(name, &self.by_name, |index| Some(self.families[index].kind))?;
+        Some(&self.families[index])
     }
 }
 
@@ -344,6 +364,20 @@ mod tests {
         assert!(page.ends_with("# HELP x One.\n# TYPE x gauge\nx{l=\"1\"} 1\nx{l=\"2\"} 3\n"), "{page}");
         assert!(page.contains("# TYPE free untyped\nfree 6\n"), "{page}");
         assert!(page.contains("taken 1\n") && !page.contains("own_x"), "{page}");
+    }
+
+    #[test]
+    fn parts_of_histograms_and_summaries_are_no_families() {
+        let (page, complaints) = page(&[
+            ("a.prom", "h_count 7\ns_bucket 1\n"),
+            (
+                "b.prom",
+                "# TYPE h histogram\nh_bucket{le=\"+Inf\"} 2\nh_count 2\n# TYPE s summary\ns_count 3\n",
+            ),
+        ]);
+        assert_eq!(complaints, ["a.prom: h_count is a part of h, left out"]);
+        assert!(page.contains("h_count 2\n") && page.contains("s_bucket 1\n"), "{page}");
+        assert!(!page.contains("h_count 7"), "{page}");
     }
 
     #[test]
