@@ -153,6 +153,9 @@ fn parse(text: &[u8]) -> Result<[Option<f64>; FIELDS.len()], ParseError> {
             (Unit::Pages, ..) => return Err(ParseError::new(number, "a number of pages", line)),
         });
     }
+    if values.iter().all(Option::is_none) {
+        return Err(ParseError::new(1, "lines such as MemTotal: 4096 kB", text));
+    }
     Ok(values)
 }
 
@@ -181,6 +184,7 @@ mod tests {
 
     #[test]
     fn a_wrong_unit_or_number_is_an_error() {
+        assert!(parse(b"").is_err() && parse(b"NewKey: 1 kB\n").is_err());
         for bad in
             ["MemTotal: 4\n", "MemTotal: 4 MB\n", "MemTotal: -4 kB\n", "HugePages_Free: 4 kB\n", "Dirty:\n"]
         {
