@@ -273,16 +273,6 @@ mod tests {
     }
 
     #[test]
-    fn old_names_come_behind_the_new_ones() {
-        for spec in crate::collectors::COLLECTORS {
-            for (place, flag) in spec.flags.iter().enumerate() {
-                let Some(new) = flag.alias_of else { continue };
-                assert!(spec.flags[..place].iter().any(|flag| flag.name == new), "{}", flag.name);
-            }
-        }
-    }
-
-    #[test]
     fn bad_values_are_refused() {
         let mut settings = Settings::default();
         assert!(settings.set(&INCLUDE, "(").unwrap_err().contains("not a regular expression"));

@@ -34,8 +34,7 @@ pub use flags::{BuildError, Filter, Flag, FlagKind, Settings};
 pub use set::{CollectorSet, Running};
 
 use crate::exposition::Exposition;
-use crate::host::FileError;
-use crate::host::KernelFile;
+use crate::host::{FileError, KernelFile};
 
 /// All collectors, by name but for `textfile`, which comes last: it gives way to families of the others.
 pub const COLLECTORS: &[&Spec] = &[

@@ -40,7 +40,7 @@ const LABELS: [(&str, &str); 12] = [
 
 struct Os {
     paths: [PathBuf; 2],
-    last: Option<(usize, FileStamp, Release)>,
+    last: Option<(FileStamp, Release)>,
 }
 
 impl Os {
@@ -50,23 +50,18 @@ impl Os {
 
     /// The release as its file has it now.
     fn release(&mut self) -> Result<&Release, CollectError> {
-        let found = self
-            .paths
-            .iter()
-            .enumerate()
-            .find_map(|(index, path)| FileStamp::of(path).ok().map(|stamp| (index, stamp)));
-        let Some((index, stamp)) = found else {
+        let found = self.paths.iter().find_map(|path| Some((path, FileStamp::of(path).ok()?)));
+        let Some((path, stamp)) = found else {
             return Err(CollectError::NoData("no /etc/os-release and no /usr/lib/os-release"));
         };
         let last = match self.last.take() {
-            Some(last) if (last.0, last.1) == (index, stamp) => last,
+            Some(last) if last.0 == stamp => last,
             _ => {
-                let path = &self.paths[index];
                 let text = std::fs::read(path).map_err(|error| CollectError::read(path, error))?;
-                (index, stamp, parse(&text).map_err(|error| error.at(path))?)
+                (stamp, parse(&text).map_err(|error| error.at(path))?)
             }
         };
-        Ok(&self.last.insert(last).2)
+        Ok(&self.last.insert(last).1)
     }
 }
 

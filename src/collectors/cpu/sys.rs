@@ -8,9 +8,8 @@ use std::path::PathBuf;
 
 use crate::collectors::{CollectError, Settings};
 use crate::exposition::{Exposition, Kind};
-use crate::host::KernelFile;
 use crate::host::parse::{ParseError, unsigned};
-use crate::host::read_small;
+use crate::host::{KernelFile, read_small};
 
 /// No kernel can be built for as many CPUs.
 const CPUS_MAX: u64 = 1 << 16;
