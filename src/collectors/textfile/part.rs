@@ -25,8 +25,12 @@ pub(super) struct Part {
 /// Reads one file.
 ///
 /// # Errors
-/// A sentence with the line's number. A file that can't be read as a whole is not used at all.
+/// A sentence with the line's number. A file that can't be read as a whole is not used at all, nor one whose last
+/// line does not end: it may be on its way to the disk, with `12` where there will be `123`.
 pub(super) fn parse(text: &str) -> Result<Vec<Part>, String> {
+    if !text.is_empty() && !text.ends_with('\n') {
+        return Err(format!("line {}: no line feed at its end, is the file complete?", text.lines().count()));
+    }
     let mut parts = Parts::default();
     let mut parser = Parser::new(text, Format::Text);
     while let Some(line) = parser.next() {
@@ -157,7 +161,8 @@ mod tests {
             ("# TYPE x gauge\n# TYPE x gauge\n", "line 2: a second TYPE line for the same metric"),
             ("# TYPE x info\n", "line 1: a type that the text format does not have"),
             ("# HELP x\n# HELP x\n", "line 2: a second HELP line for the same metric"),
-            ("x", "line 1: the sample has no value"),
+            ("x\n", "line 1: the sample has no value"),
+            ("x 1\ny 12", "line 2: no line feed at its end, is the file complete?"),
         ] {
             assert_eq!(parse(text).unwrap_err(), want, "{text:?}");
         }
@@ -167,9 +172,10 @@ mod tests {
     fn a_text_cut_anywhere_gives_an_error_or_its_beginning() {
         let text = "# HELP x A.\n# TYPE x summary\nx{quantile=\"0.5\",a=\"\\\\\"} 1\nx_sum 2e+06\n";
         for end in 0..text.len() {
-            let samples = parse(text.get(..end).unwrap())
-                .map_or(0, |parts| parts.iter().map(|part| part.samples.len()).sum::<usize>());
-            assert!(samples <= 2, "cut at {end}");
+            let text = text.get(..end).unwrap();
+            let complete = text.is_empty() || text.ends_with('\n');
+            let samples = parse(text).map(|parts| parts.iter().map(|part| part.samples.len()).sum::<usize>());
+            assert_eq!(samples.ok(), complete.then(|| text.matches("} ").count()), "cut at {end}");
         }
     }
 }
