@@ -5,7 +5,7 @@ use rustix::process::{Resource, getrlimit};
 
 use crate::exposition::{Exposition, Kind};
 use crate::host::parse::{fields, lines, unsigned};
-use crate::host::{KernelFile, Root, TICKS_PER_SECOND};
+use crate::host::{KernelFile, TICKS_PER_SECOND};
 
 /// Reads this process's figures. What can't be read is left out.
 pub(super) struct Process {
@@ -26,11 +26,11 @@ struct Stat {
 }
 
 impl Process {
-    /// `root` is the host's; the process itself is always looked up in the real `/proc`.
-    pub(super) fn new(root: &Root) -> Self {
+    /// The process is looked up in the real `/proc`, whatever host is under watch.
+    pub(super) fn new() -> Self {
         let mut buffer = Vec::new();
         let boot_time_seconds =
-            KernelFile::new(root.proc("stat")).read(&mut buffer).ok().and_then(parse_boot_time);
+            KernelFile::new("/proc/stat").read(&mut buffer).ok().and_then(parse_boot_time);
         Self {
             stat: KernelFile::new("/proc/self/stat"),
             net_dev: KernelFile::new("/proc/self/net/dev"),
