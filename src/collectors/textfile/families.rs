@@ -158,8 +158,8 @@ fn is_own_label(kind: Kind, name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::part::parse;
     use super::*;
+    use crate::collectors::textfile::part::parse;
     use crate::exposition::Format;
 
     fn page(files: &[(&str, &str)]) -> (String, Vec<String>) {
