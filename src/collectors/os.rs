@@ -134,7 +134,7 @@ fn parse(text: &[u8]) -> Result<Release, ParseError> {
     Ok(release)
 }
 
-/// Takes shell quotes and backslashes off a value. `None` if a quote stays open.
+/// Takes shell quotes, backslashes and a comment behind a blank off a value. `None` if a quote stays open.
 fn unquote(text: &[u8]) -> Option<Vec<u8>> {
     let mut value = Vec::with_capacity(text.len());
     let mut quote = None;
@@ -143,6 +143,10 @@ fn unquote(text: &[u8]) -> Option<Vec<u8>> {
         match (quote, byte) {
             (Some(open), _) if open == byte => quote = None,
             (None, b'"' | b'\'') => quote = Some(byte),
+            (None, b'#') if value.ends_with(b" ") || value.ends_with(b"\t") => {
+                value.truncate(value.trim_ascii_end().len());
+                break;
+            }
             (None | Some(b'"'), b'\\') => value.push(*bytes.next()?),
             _ => value.push(byte),
         }
@@ -183,6 +187,8 @@ mod tests {
             (b"'it is $5 \\ '", Some(b"it is $5 \\ ")),
             (b"\"\\\"q\\\" \\$5 'x'\"", Some(b"\"q\" $5 'x'")),
             (b"a\\ b", Some(b"a b")),
+            (b"a#1 \t# the name's \"kind\"", Some(b"a#1")),
+            (b"\"a #1\"", Some(b"a #1")),
             (b"\"open", None),
             (b"'open\"", None),
             (b"end\\", None),
