@@ -142,6 +142,19 @@ fn flags_change_the_page() {
     assert_eq!(get(&running, "/metrics").status, 404);
 }
 
+/// Another host's `/proc` may have another time of boot, or none.
+#[test]
+fn the_exporter_knows_its_own_start_whatever_host_it_watches() {
+    let proc = tempfile::tempdir().unwrap();
+    std::fs::write(proc.path().join("stat"), "btime 1000000000\n").unwrap();
+    let before = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs_f64();
+    let running = start(&[&format!("--path.procfs={}", proc.path().display())]);
+    let page = get(&running, "/metrics");
+    let line = page.text().lines().find(|line| line.starts_with("process_start_time_seconds ")).unwrap();
+    let started: f64 = line.split(' ').nth(1).unwrap().parse().unwrap();
+    assert!((started - before).abs() < 3600.0, "{line}");
+}
+
 #[test]
 fn listens_on_every_address_given() {
     let running = start(&["--web.listen-address=127.0.0.1:0", "--web.listen-address=127.0.0.2:0"]);

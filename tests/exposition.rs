@@ -117,8 +117,9 @@ fn expected(families: &[Written], format: Format) -> Vec<Said> {
         by_name.entry(&family.name).or_default().push(family);
     }
     let mut said = Vec::new();
-    for (name, pieces) in by_name {
-        let (header, kind) = match (pieces[0].kind, format, name.strip_suffix("_total")) {
+    let free = |stem: &&str| !stem.is_empty() && !by_name.contains_key(stem);
+    for (&name, pieces) in &by_name {
+        let (header, kind) = match (pieces[0].kind, format, name.strip_suffix("_total").filter(free)) {
             (Kind::Counter, Format::OpenMetrics, Some(stem)) => (stem, Kind::Counter),
             (Kind::Counter, Format::OpenMetrics, None) => (name, Kind::Untyped),
             (Kind::Info | Kind::StateSet, Format::Text, _) => (name, Kind::Gauge),

@@ -83,13 +83,20 @@ impl Settings {
         Self { root, given: HashMap::new() }
     }
 
-    /// Takes one given flag. Switches take `true` or `false`.
+    /// Takes one given flag. Switches take `true` or `false`. Old names come behind the new ones.
     ///
     /// # Errors
     /// A sentence that says what was wrong with the value and what is expected, without the flag's name.
     pub fn set(&mut self, flag: &'static Flag, text: &str) -> Result<(), String> {
         let value = read(flag.kind, text)?;
-        let name = flag.alias_of.unwrap_or(flag.name);
+        let name = match flag.alias_of {
+            Some(_) if text.is_empty() => return Ok(()), // the default of old names, which stands for none
+            Some(name) if self.given.contains_key(name) => {
+                return Err(format!("it is an old name of --collector.{name}, which was given too: drop it"));
+            }
+            Some(name) => name,
+            None => flag.name,
+        };
         match (value, self.given.get_mut(name)) {
             (Value::List(more), Some(Value::List(list))) => list.extend(more),
             (value, _) => {
@@ -252,6 +259,17 @@ mod tests {
         assert!(settings.filter(&INCLUDE, &EXCLUDE).unwrap_err().0.contains("--collector.x.include"));
         settings.set(&EXCLUDE, "").unwrap();
         assert!(settings.filter(&INCLUDE, &EXCLUDE).is_ok());
+    }
+
+    #[test]
+    fn an_old_name_stands_for_the_new_one_or_is_refused_beside_it() {
+        const OLD: Flag = Flag::alias("x.ignored", EXCLUDE.name, FlagKind::Pattern(""));
+        let mut settings = Settings::default();
+        settings.set(&OLD, "").unwrap();
+        assert!(!settings.filter(&INCLUDE, &EXCLUDE).unwrap().keeps(b"lo"), "the default holds");
+        settings.set(&OLD, "eth").unwrap();
+        assert!(!settings.filter(&INCLUDE, &EXCLUDE).unwrap().keeps(b"eth0"));
+        assert!(settings.set(&OLD, "veth").unwrap_err().contains("--collector.x.exclude"));
     }
 
     #[test]

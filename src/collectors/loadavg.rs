@@ -1,6 +1,6 @@
 //! Load averages from `/proc/loadavg` (kernel: `Documentation/filesystems/proc.rst`, section 1.8).
 
-use super::{CollectError, Collector, Context, Settings, Spec};
+use super::{CollectError, Collector, Context, Settings, Spec, read};
 use crate::exposition::{Exposition, Kind};
 use crate::host::KernelFile;
 use crate::host::parse::{ParseError, fields, float};
@@ -25,10 +25,7 @@ impl LoadAvg {
 
 impl Collector for LoadAvg {
     fn collect(&mut self, context: &mut Context, out: &mut Exposition) -> Result<(), CollectError> {
-        let text = self
-            .file
-            .read(&mut context.buffer)
-            .map_err(|error| CollectError::read(self.file.path(), error))?;
+        let text = read(&mut self.file, &mut context.buffer)?;
         let [load1, load5, load15] = parse(text).map_err(|error| error.at(self.file.path()))?;
         out.single("node_load1", "1m load average.", Kind::Gauge, load1);
         out.single("node_load5", "5m load average.", Kind::Gauge, load5);

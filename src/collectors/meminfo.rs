@@ -3,7 +3,7 @@
 //! Only the keys of [`FIELDS`] are given. Kernels add keys with almost every release; one that is not in the
 //! table yet is passed over.
 
-use super::{CollectError, Collector, Context, Settings, Spec};
+use super::{CollectError, Collector, Context, Settings, Spec, read};
 use crate::exposition::{Exposition, Kind};
 use crate::host::KernelFile;
 use crate::host::parse::{ParseError, fields, lines, unsigned};
@@ -123,10 +123,7 @@ impl MemInfo {
 
 impl Collector for MemInfo {
     fn collect(&mut self, context: &mut Context, out: &mut Exposition) -> Result<(), CollectError> {
-        let text = self
-            .file
-            .read(&mut context.buffer)
-            .map_err(|error| CollectError::read(self.file.path(), error))?;
+        let text = read(&mut self.file, &mut context.buffer)?;
         let values = parse(text).map_err(|error| error.at(self.file.path()))?;
         for (field, value) in FIELDS.iter().zip(values) {
             if let Some(value) = value {
@@ -156,6 +153,9 @@ fn parse(text: &[u8]) -> Result<[Option<f64>; FIELDS.len()], ParseError> {
             (Unit::Pages, ..) => return Err(ParseError::new(number, "a number of pages", line)),
         });
     }
+    if values.iter().all(Option::is_none) {
+        return Err(ParseError::new(1, "lines such as MemTotal: 4096 kB", text));
+    }
     Ok(values)
 }
 
@@ -184,6 +184,7 @@ mod tests {
 
     #[test]
     fn a_wrong_unit_or_number_is_an_error() {
+        assert!(parse(b"").is_err() && parse(b"NewKey: 1 kB\n").is_err());
         for bad in
             ["MemTotal: 4\n", "MemTotal: 4 MB\n", "MemTotal: -4 kB\n", "HugePages_Free: 4 kB\n", "Dirty:\n"]
         {

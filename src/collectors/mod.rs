@@ -34,8 +34,7 @@ pub use flags::{BuildError, Filter, Flag, FlagKind, Settings};
 pub use set::{CollectorSet, Running};
 
 use crate::exposition::Exposition;
-use crate::host::FileError;
-use crate::host::KernelFile;
+use crate::host::{FileError, KernelFile};
 
 /// All collectors, by name but for `textfile`, which comes last: it gives way to families of the others.
 pub const COLLECTORS: &[&Spec] = &[
@@ -137,9 +136,7 @@ impl Context {
     /// [`CollectError::Read`].
     pub fn proc_stat(&mut self) -> Result<(&Path, &[u8]), CollectError> {
         if !self.stat_is_fresh {
-            self.stat
-                .read(&mut self.stat_text)
-                .map_err(|error| CollectError::read(self.stat.path(), error))?;
+            read(&mut self.stat, &mut self.stat_text)?;
             self.stat_is_fresh = true;
         }
         Ok((self.stat.path(), &self.stat_text))
@@ -173,6 +170,11 @@ impl CollectError {
     pub fn read(path: &Path, source: io::Error) -> Self {
         CollectError::Read { path: path.to_owned(), source }
     }
+}
+
+/// Reads `file`, which every host has, into `buffer`.
+pub(crate) fn read<'b>(file: &mut KernelFile, buffer: &'b mut Vec<u8>) -> Result<&'b [u8], CollectError> {
+    file.read(buffer).map_err(|error| CollectError::read(file.path(), error))
 }
 
 /// Reads `file` into `buffer`. A file that does not exist, or that belongs to a feature that was switched off when

@@ -40,7 +40,7 @@ const LABELS: [(&str, &str); 12] = [
 
 struct Os {
     paths: [PathBuf; 2],
-    last: Option<(usize, FileStamp, Release)>,
+    last: Option<(FileStamp, Release)>,
 }
 
 impl Os {
@@ -50,23 +50,18 @@ impl Os {
 
     /// The release as its file has it now.
     fn release(&mut self) -> Result<&Release, CollectError> {
-        let found = self
-            .paths
-            .iter()
-            .enumerate()
-            .find_map(|(index, path)| FileStamp::of(path).ok().map(|stamp| (index, stamp)));
-        let Some((index, stamp)) = found else {
+        let found = self.paths.iter().find_map(|path| Some((path, FileStamp::of(path).ok()?)));
+        let Some((path, stamp)) = found else {
             return Err(CollectError::NoData("no /etc/os-release and no /usr/lib/os-release"));
         };
         let last = match self.last.take() {
-            Some(last) if (last.0, last.1) == (index, stamp) => last,
+            Some(last) if last.0 == stamp => last,
             _ => {
-                let path = &self.paths[index];
                 let text = std::fs::read(path).map_err(|error| CollectError::read(path, error))?;
-                (index, stamp, parse(&text).map_err(|error| error.at(path))?)
+                (stamp, parse(&text).map_err(|error| error.at(path))?)
             }
         };
-        Ok(&self.last.insert(last).2)
+        Ok(&self.last.insert(last).1)
     }
 }
 
@@ -139,7 +134,7 @@ fn parse(text: &[u8]) -> Result<Release, ParseError> {
     Ok(release)
 }
 
-/// Takes shell quotes and backslashes off a value. `None` if a quote stays open.
+/// Takes shell quotes, backslashes and a comment behind a blank off a value. `None` if a quote stays open.
 fn unquote(text: &[u8]) -> Option<Vec<u8>> {
     let mut value = Vec::with_capacity(text.len());
     let mut quote = None;
@@ -148,6 +143,10 @@ fn unquote(text: &[u8]) -> Option<Vec<u8>> {
         match (quote, byte) {
             (Some(open), _) if open == byte => quote = None,
             (None, b'"' | b'\'') => quote = Some(byte),
+            (None, b'#') if value.ends_with(b" ") || value.ends_with(b"\t") => {
+                value.truncate(value.trim_ascii_end().len());
+                break;
+            }
             (None | Some(b'"'), b'\\') => value.push(*bytes.next()?),
             _ => value.push(byte),
         }
@@ -188,6 +187,8 @@ mod tests {
             (b"'it is $5 \\ '", Some(b"it is $5 \\ ")),
             (b"\"\\\"q\\\" \\$5 'x'\"", Some(b"\"q\" $5 'x'")),
             (b"a\\ b", Some(b"a b")),
+            (b"a#1 \t# the name's \"kind\"", Some(b"a#1")),
+            (b"\"a #1\"", Some(b"a #1")),
             (b"\"open", None),
             (b"'open\"", None),
             (b"end\\", None),

@@ -112,6 +112,9 @@ fn parse(text: &[u8]) -> Result<Totals, ParseError> {
         };
         *slot = Some(count(number, line, columns.next())?);
     }
+    if totals == Totals::default() {
+        return Err(ParseError::new(1, "lines such as ctxt 4096", text));
+    }
     Ok(totals)
 }
 
@@ -132,6 +135,7 @@ mod tests {
 
     #[test]
     fn bad_counts_are_errors() {
+        assert!(parse(b"").is_err() && parse(b"cpu 1 2 3 4\n").is_err());
         for bad in ["intr\n", "ctxt x\n", "btime -1\n", "softirq 5 2 x\n"] {
             assert_eq!(parse(format!("cpu 1\n{bad}").as_bytes()).unwrap_err().line, 2, "{bad}");
         }

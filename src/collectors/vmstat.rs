@@ -1,7 +1,7 @@
 //! Counters of the virtual memory system from `/proc/vmstat` (kernel: names in `mm/vmstat.c`). Which keys there
 //! are depends on the kernel and its configuration; a pattern decides which become families.
 
-use super::{CollectError, Collector, Context, Filter, Flag, FlagKind, Settings, Spec};
+use super::{CollectError, Collector, Context, Filter, Flag, FlagKind, Settings, Spec, read};
 use crate::exposition::{Exposition, Kind};
 use crate::host::KernelFile;
 use crate::host::parse::{ParseError, fields, lines, unsigned};
@@ -38,10 +38,7 @@ impl VmStat {
 
 impl Collector for VmStat {
     fn collect(&mut self, context: &mut Context, out: &mut Exposition) -> Result<(), CollectError> {
-        let text = self
-            .file
-            .read(&mut context.buffer)
-            .map_err(|error| CollectError::read(self.file.path(), error))?;
+        let text = read(&mut self.file, &mut context.buffer)?;
         for entry in parse(text, |key| self.filter.keeps(key)) {
             let (key, value) = entry.map_err(|error| error.at(self.file.path()))?;
             self.help.clear();

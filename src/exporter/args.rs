@@ -42,7 +42,6 @@ fn command() -> Command {
             .default_value("0")
             .value_parser(value_parser!(usize)),
         )
-        .arg(switch("web.disable-exporter-metrics", "Leave out process_* and promhttp_*."))
         .arg(option("path.procfs", "DIR", "Where procfs is mounted.").default_value("/proc"))
         .arg(option("path.sysfs", "DIR", "Where sysfs is mounted.").default_value("/sys"))
         .arg(option("path.rootfs", "DIR", "Where the host's root file system is mounted.").default_value("/"))
@@ -57,9 +56,14 @@ fn command() -> Command {
                 .default_value("logfmt")
                 .value_parser(log::FORMATS),
         )
-        .arg(switch("collector.disable-defaults", "Run only the collectors that are switched on by name."))
         // Unit files written for node_exporter may carry this; it has no meaning outside Go.
         .arg(option("runtime.gomaxprocs", "COUNT", "").hide(true));
+    for (name, help) in [
+        ("web.disable-exporter-metrics", "Leave out process_* and promhttp_*."),
+        ("collector.disable-defaults", "Run only the collectors that are switched on by name."),
+    ] {
+        command = on_off(command, name.into(), help.into());
+    }
     for spec in COLLECTORS {
         let state = if spec.default_on { "on" } else { "off" };
         command =
@@ -73,10 +77,6 @@ fn command() -> Command {
 
 fn option(name: &'static str, value: &'static str, help: &'static str) -> Arg {
     Arg::new(name).long(name).value_name(value).help(help).allow_hyphen_values(true)
-}
-
-fn switch(name: &'static str, help: &'static str) -> Arg {
-    Arg::new(name).long(name).help(help).action(ArgAction::SetTrue)
 }
 
 /// `--name` and `--no-name`, the last one given wins.
@@ -223,6 +223,8 @@ mod tests {
         assert!(!names(&["--no-collector.loadavg"]).contains("loadavg"));
         assert!(names(&["--no-collector.loadavg", "--collector.loadavg"]).contains("loadavg"));
         assert_eq!(names(&["--collector.disable-defaults", "--collector.loadavg"]), ["loadavg"].into());
+        assert_eq!(names(&["--no-collector.disable-defaults"]), names(&[]));
+        assert!(!parsed(&["--no-web.disable-exporter-metrics"]).unwrap().disable_exporter_metrics);
     }
 
     #[test]
@@ -254,6 +256,10 @@ mod tests {
             (&["--path.procfs=/nonexistent"], "--path.procfs"),
             (&["--path.udev.data=/nonexistent"], "--path.udev.data"),
             (&["--collector.nonsense"], "--collector.nonsense"),
+            (
+                &["--collector.diskstats.ignored-devices=a", "--collector.diskstats.device-exclude=b"],
+                "--collector.diskstats.ignored-devices: it is an old name of --collector.diskstats.device-exclude",
+            ),
             (&["stray"], "stray"),
         ] {
             let exit = parsed(args).unwrap_err();

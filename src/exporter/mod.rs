@@ -79,7 +79,7 @@ impl Exporter {
         let listeners: Vec<TcpListener> =
             config.listen_addresses.iter().map(|address| server::bind(address)).collect::<Result<_, _>>()?;
         let addresses = listeners.iter().map(TcpListener::local_addr).collect::<io::Result<_>>()?;
-        let metrics = Arc::new(SelfMetrics::new(!config.disable_exporter_metrics, &config.settings.root));
+        let metrics = Arc::new(SelfMetrics::new(!config.disable_exporter_metrics));
         let gatherer = Gatherer::start(collectors, metrics.clone())?;
         Ok(Self { listeners, addresses, routes: Routes::new(config, gatherer, metrics) })
     }

@@ -5,10 +5,7 @@ use rustix::process::{Resource, getrlimit};
 
 use crate::exposition::{Exposition, Kind};
 use crate::host::parse::{fields, lines, unsigned};
-use crate::host::{KernelFile, Root};
-
-/// Clock ticks a second in `/proc`, the same on every Linux that userspace sees.
-const TICKS_PER_SECOND: f64 = 100.0;
+use crate::host::{KernelFile, TICKS_PER_SECOND};
 
 /// Reads this process's figures. What can't be read is left out.
 pub(super) struct Process {
@@ -29,11 +26,11 @@ struct Stat {
 }
 
 impl Process {
-    /// `root` is the host's; the process itself is always looked up in the real `/proc`.
-    pub(super) fn new(root: &Root) -> Self {
+    /// The process is looked up in the real `/proc`, whatever host is under watch.
+    pub(super) fn new() -> Self {
         let mut buffer = Vec::new();
         let boot_time_seconds =
-            KernelFile::new(root.proc("stat")).read(&mut buffer).ok().and_then(parse_boot_time);
+            KernelFile::new("/proc/stat").read(&mut buffer).ok().and_then(parse_boot_time);
         Self {
             stat: KernelFile::new("/proc/self/stat"),
             net_dev: KernelFile::new("/proc/self/net/dev"),
@@ -45,7 +42,7 @@ impl Process {
     pub(super) fn write(&mut self, out: &mut Exposition) {
         use Kind::{Counter, Gauge};
         if let Some(stat) = self.stat.read(&mut self.buffer).ok().and_then(parse_stat) {
-            let cpu_seconds = stat.cpu_ticks as f64 / TICKS_PER_SECOND;
+            let cpu_seconds = stat.cpu_ticks as f64 / TICKS_PER_SECOND as f64;
             out.single(
                 "process_cpu_seconds_total",
                 "Total user and system CPU time spent in seconds.",
@@ -66,7 +63,7 @@ impl Process {
                 stat.virtual_bytes as f64,
             );
             if let Some(boot) = self.boot_time_seconds {
-                let start = boot + stat.start_ticks as f64 / TICKS_PER_SECOND;
+                let start = boot + stat.start_ticks as f64 / TICKS_PER_SECOND as f64;
                 out.single(
                     "process_start_time_seconds",
                     "Start time of the process since unix epoch in seconds.",

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-/// The collectors that a query selects, `None` for all of `enabled`. Parameters of other names mean nothing.
+/// The collectors that a query selects, `None` for all of `enabled`. Parameters of other names mean nothing, and
+/// leaving out what is not there is no error, as in node_exporter.
 ///
 /// # Errors
 /// The text of a 400 answer.
@@ -10,31 +11,33 @@ pub(super) fn select(
     query: &str,
     enabled: &[&'static str],
 ) -> Result<Option<BTreeSet<&'static str>>, String> {
-    let (mut collect, mut exclude) = (BTreeSet::new(), BTreeSet::new());
+    let (mut collect, mut exclude) = (BTreeSet::new(), Vec::new());
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let set = match decode(name)?.as_str() {
-            "collect[]" => &mut collect,
-            "exclude[]" => &mut exclude,
-            _ => continue,
-        };
-        let value = decode(value)?;
-        match enabled.iter().find(|name| **name == value) {
-            Some(name) => set.insert(*name),
-            None => {
-                return Err(format!(
-                    "Unknown or disabled collector {value:?} in the query; switched on are: {}.\n",
-                    enabled.join(", ")
-                ));
+        match decode(name)?.as_str() {
+            "collect[]" => {
+                collect.insert(find(&decode(value)?, enabled)?);
             }
-        };
+            "exclude[]" => exclude.push(decode(value)?),
+            _ => {}
+        }
     }
     match (collect.is_empty(), exclude.is_empty()) {
         (false, false) => Err("Use either collect[] or exclude[], not both.\n".into()),
         (false, true) => Ok(Some(collect)),
-        (true, false) => Ok(Some(enabled.iter().copied().filter(|name| !exclude.contains(name)).collect())),
+        (true, false) => {
+            let kept = enabled.iter().filter(|name| !exclude.iter().any(|out| out == *name));
+            Ok(Some(kept.copied().collect()))
+        }
         (true, true) => Ok(None),
     }
+}
+
+fn find(wanted: &str, enabled: &[&'static str]) -> Result<&'static str, String> {
+    enabled.iter().copied().find(|name| *name == wanted).ok_or_else(|| {
+        let names = enabled.join(", ");
+        format!("Unknown or disabled collector {wanted:?} in the query; switched on are: {names}.\n")
+    })
 }
 
 /// Undoes percent-encoding and `+` (`application/x-www-form-urlencoded`).
@@ -70,9 +73,16 @@ mod tests {
         assert_eq!(select("debug=1&x", &enabled), Ok(None));
         assert_eq!(select("collect[]=cpu&collect%5b%5D=stat", &enabled), some(&["cpu", "stat"]));
         assert_eq!(select("exclude[]=cpu", &enabled), some(&["meminfo", "stat"]));
-        for bad in
-            ["collect[]=cpu&exclude[]=stat", "collect[]=nfs", "collect[]=", "collect[]=%zz", "%f=1", "%ff=1"]
-        {
+        assert_eq!(select("exclude[]=wifi&exclude[]=stat", &enabled), some(&["cpu", "meminfo"]));
+        for bad in [
+            "collect[]=cpu&exclude[]=stat",
+            "collect[]=cpu&exclude[]=wifi",
+            "collect[]=nfs",
+            "collect[]=",
+            "collect[]=%zz",
+            "%f=1",
+            "%ff=1",
+        ] {
             assert!(select(bad, &enabled).is_err(), "{bad}");
         }
     }

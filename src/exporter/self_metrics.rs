@@ -7,7 +7,6 @@ use prometheus::{IntCounterVec, IntGauge, Opts, Registry};
 
 use super::process::Process;
 use crate::exposition::{Exposition, Kind};
-use crate::host::Root;
 
 /// Counters and gauges of this process.
 pub(super) struct SelfMetrics {
@@ -25,7 +24,7 @@ pub(super) struct SelfMetrics {
 
 impl SelfMetrics {
     /// `with_process` is off under `--web.disable-exporter-metrics`.
-    pub(super) fn new(with_process: bool, root: &Root) -> Self {
+    pub(super) fn new(with_process: bool) -> Self {
         let registry = Registry::new();
         let scrapes = counter(
             "promhttp_metric_handler_requests_total",
@@ -65,7 +64,7 @@ impl SelfMetrics {
                 registry.register(member).unwrap_or_else(|error| unreachable!("names differ: {error}"));
             }
         }
-        let process = with_process.then(|| Mutex::new(Process::new(root)));
+        let process = with_process.then(|| Mutex::new(Process::new()));
         Self { registry, scrapes, scrapes_in_flight, errors, requests, process }
     }
 

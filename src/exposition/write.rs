@@ -100,15 +100,17 @@ impl Exposition {
         self.families.is_empty()
     }
 
-    /// Whether a family of this name has been opened.
+    /// Whether a family of this name has samples.
     pub fn contains(&self, name: &str) -> bool {
-        self.families.iter().any(|entry| &self.text[entry.name.clone()] == name.as_bytes())
+        let is = |entry: &Entry| &self.text[entry.name.clone()] == name.as_bytes();
+        self.families.iter().any(|entry| !entry.samples.is_empty() && is(entry))
     }
 
     /// Appends the whole page to `page`: families sorted by name, and for OpenMetrics the closing `# EOF`.
     ///
     /// OpenMetrics wants the samples of a counter to end in `_total` and names the family without it. A counter
-    /// whose name does not is given as `unknown` there, so that its series has the same name in both formats.
+    /// whose name does not, or whose family's name another one has, is given as `unknown` there, so that its series
+    /// has the same name in both formats.
     pub fn render(&self, format: Format, page: &mut Vec<u8>) {
         self.render_selected(format, page, |_| true);
     }
@@ -123,11 +125,17 @@ impl Exposition {
             .collect();
         order.sort_by(|a, b| self.text[a.name.clone()].cmp(&self.text[b.name.clone()]));
         page.reserve(self.text.len() + order.len() * 24);
+        let is_taken =
+            |name| order.binary_search_by_key(&name, |entry| &self.text[entry.name.clone()]).is_ok();
         let mut previous: &[u8] = b"";
-        for entry in order {
+        for entry in &order {
             let name = &self.text[entry.name.clone()];
             if name != previous {
-                header(page, name, &self.text[entry.help.clone()], entry.kind, format);
+                let clashes = format == Format::OpenMetrics
+                    && entry.kind == Kind::Counter
+                    && name.strip_suffix(b"_total").is_some_and(is_taken);
+                let kind = if clashes { Kind::Untyped } else { entry.kind };
+                header(page, name, &self.text[entry.help.clone()], kind, format);
                 previous = name;
             }
             page.extend_from_slice(&self.text[entry.samples.clone()]);
@@ -183,8 +191,8 @@ pub fn write_family_header(out: &mut Vec<u8>, name: &str, help: &str, kind: Kind
 fn header(out: &mut Vec<u8>, name: &[u8], escaped_help: &[u8], kind: Kind, format: Format) {
     let (family, kind) = match (kind, format) {
         (Kind::Counter, Format::OpenMetrics) => match name.strip_suffix(b"_total") {
-            Some(family) => (family, Kind::Counter),
-            None => (name, Kind::Untyped),
+            Some(family) if !family.is_empty() => (family, Kind::Counter),
+            _ => (name, Kind::Untyped),
         },
         _ => (name, kind),
     };
@@ -253,6 +261,7 @@ mod tests {
         out.single("a_total", "First \\ with\nbreak.", Kind::Counter, 2e6);
         out.family("b", "Other help.", Kind::Counter).sample(&[("x", b"q\"\\\n\xff")], 0.5);
         out.family("empty", "Not shown.", Kind::Gauge);
+        assert!(out.contains("b") && !out.contains("empty"));
         assert_eq!(
             page(&out, Format::Text),
             "# HELP a_total First \\\\ with\\nbreak.\n# TYPE a_total counter\na_total 2e+06\n\
@@ -266,10 +275,25 @@ mod tests {
     fn openmetrics_keeps_the_names_of_odd_counters() {
         let mut out = Exposition::new();
         out.single("requests", "Odd \"one\".", Kind::Counter, 1.0);
+        out.single("_total", "", Kind::Counter, 2.0);
         assert_eq!(
             page(&out, Format::OpenMetrics),
-            "# HELP requests Odd \\\"one\\\".\n# TYPE requests unknown\nrequests 1\n# EOF\n"
+            "# HELP _total \n# TYPE _total unknown\n_total 2\n\
+             # HELP requests Odd \\\"one\\\".\n# TYPE requests unknown\nrequests 1\n# EOF\n"
         );
+    }
+
+    #[test]
+    fn openmetrics_names_each_family_once() {
+        let mut out = Exposition::new();
+        out.single("jobs_total", "All.", Kind::Counter, 7.0);
+        out.single("jobs", "Now.", Kind::Gauge, 1.0);
+        assert_eq!(
+            page(&out, Format::OpenMetrics),
+            "# HELP jobs Now.\n# TYPE jobs gauge\njobs 1\n\
+             # HELP jobs_total All.\n# TYPE jobs_total unknown\njobs_total 7\n# EOF\n"
+        );
+        assert!(page(&out, Format::Text).contains("# TYPE jobs_total counter\n"));
     }
 
     #[test]

@@ -5,6 +5,11 @@ use std::io::{self, Read};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{FsWord, PROC_SUPER_MAGIC};
+
+/// The type of sysfs in `struct statfs` (kernel: `include/uapi/linux/magic.h`).
+const SYSFS_MAGIC: FsWord = 0x6265_6572;
+
 /// How much room a first read gets. Most files of procfs fit, and those that do not double it.
 const FIRST_READ_BYTES: usize = 16 * 1024;
 
@@ -30,16 +35,26 @@ impl KernelFile {
     /// Reads the whole file into `buffer`, which is emptied first.
     ///
     /// # Errors
-    /// What opening or reading gave. The file is opened anew the next time.
+    /// What opening or reading gave. A file that is open and can't be read any more, as when its device was
+    /// unplugged and came back, is opened anew before that.
     pub fn read<'b>(&mut self, buffer: &'b mut Vec<u8>) -> io::Result<&'b [u8]> {
-        let file = match self.file.take() {
-            Some(file) => file,
-            None => File::open(&self.path)?,
-        };
+        if let Some(file) = self.file.take()
+            && read_from_start(&file, buffer).is_ok()
+        {
+            self.file = Some(file);
+            return Ok(buffer);
+        }
+        let file = File::open(&self.path)?;
         read_from_start(&file, buffer)?;
-        self.file = Some(file);
+        self.file = is_made_by_kernel(&file).then_some(file);
         Ok(buffer)
     }
+}
+
+/// Whether the file is one of procfs or sysfs. Any other, such as a copy or what FUSE shows in a container, may be
+/// replaced by renaming, and then an open one would show the old content for ever.
+fn is_made_by_kernel(file: &File) -> bool {
+    rustix::fs::fstatfs(file).is_ok_and(|found| matches!(found.f_type, PROC_SUPER_MAGIC | SYSFS_MAGIC))
 }
 
 fn read_from_start(file: &File, buffer: &mut Vec<u8>) -> io::Result<()> {
@@ -135,11 +150,45 @@ mod tests {
     }
 
     #[test]
-    fn proc_files_are_fresh_at_each_read() {
+    fn a_file_that_was_replaced_is_read_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, other) = (folder.path().join("file"), folder.path().join("other"));
+        let mut file = KernelFile::new(&path);
+        let mut buffer = Vec::new();
+        for content in ["old", "new"] {
+            std::fs::write(&other, content).unwrap();
+            std::fs::rename(&other, &path).unwrap();
+            assert_eq!(file.read(&mut buffer).unwrap(), content.as_bytes());
+        }
+    }
+
+    #[test]
+    fn a_proc_file_that_is_gone_and_back_is_read_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("stat");
+        let mut file = KernelFile::new(&path);
+        let mut buffer = Vec::new();
+        for _ in 0..2 {
+            let mut process = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+            std::os::unix::fs::symlink(format!("/proc/{}/stat", process.id()), &path).unwrap();
+            let id = format!("{} (", process.id());
+            for _ in 0..2 {
+                assert!(file.read(&mut buffer).unwrap().starts_with(id.as_bytes()));
+            }
+            process.kill().unwrap();
+            process.wait().unwrap();
+            std::fs::remove_file(&path).unwrap();
+        }
+        assert_eq!(file.read(&mut buffer).unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn proc_files_are_kept_open_and_fresh_at_each_read() {
         let mut file = KernelFile::new("/proc/uptime");
         let (mut first, mut second) = (Vec::new(), Vec::new());
         file.read(&mut first).unwrap();
         std::thread::sleep(std::time::Duration::from_millis(30));
+        assert!(file.file.is_some());
         file.read(&mut second).unwrap();
         assert_ne!(first, second);
     }

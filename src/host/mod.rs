@@ -10,6 +10,10 @@ use std::path::{Path, PathBuf};
 pub use file::{FileStamp, KernelFile, read_small};
 pub use parse::{FileError, ParseError};
 
+/// `USER_HZ`: how many of the ticks that `/proc` counts time in make a second. It is 100 on all architectures that
+/// are left.
+pub const TICKS_PER_SECOND: u64 = 100;
+
 /// The directories that describe one host. All paths below are built from these, so that a container can look
 /// at its host and a test at plain files.
 #[derive(Clone, Debug, PartialEq, Eq)]

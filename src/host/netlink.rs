@@ -121,8 +121,12 @@ fn open() -> Result<OwnedFd, NetlinkError> {
     Ok(socket)
 }
 
+/// A socket that can't be had, unless the system has run out of something and will have it again.
 fn refused(error: Errno) -> NetlinkError {
-    NetlinkError::Refused(error.into())
+    match error {
+        Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM => NetlinkError::Io(error.into()),
+        _ => NetlinkError::Refused(error.into()),
+    }
 }
 
 /// Some sandboxes let a socket be made and then refuse to carry anything.
@@ -244,6 +248,12 @@ mod tests {
         for end in 0..datagram.len() {
             read(&datagram[..end]).1.iter().for_each(|payload| assert_eq!(payload.len(), 3, "cut at {end}"));
         }
+    }
+
+    #[test]
+    fn a_lack_of_descriptors_is_not_for_ever() {
+        assert!(matches!(refused(Errno::MFILE), NetlinkError::Io(_)));
+        assert!(matches!(refused(Errno::AFNOSUPPORT), NetlinkError::Refused(_)));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use regex_lite::Regex;
 
-use crate::collectors::{CollectError, Filter, Settings};
+use crate::collectors::{CollectError, Filter, Settings, read};
 use crate::exposition::{Exposition, Kind};
 use crate::host::KernelFile;
 use crate::host::parse::{ParseError, fields, float, lines, unsigned};
@@ -26,7 +26,7 @@ impl InfoFile {
     }
 
     pub(super) fn collect(&mut self, buffer: &mut Vec<u8>, out: &mut Exposition) -> Result<(), CollectError> {
-        let text = self.file.read(buffer).map_err(|error| CollectError::read(self.file.path(), error))?;
+        let text = read(&mut self.file, buffer)?;
         let cpus = parse(text).map_err(|error| error.at(self.file.path()))?;
         let mut family = out.family("node_cpu_info", "CPU information from /proc/cpuinfo.", Kind::Gauge);
         for cpu in &cpus {

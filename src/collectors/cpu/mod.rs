@@ -7,9 +7,9 @@ mod times;
 
 use self::info::InfoFile;
 use self::sys::SysCpu;
-use self::times::{CpuTimes, MODES};
+use self::times::{CpuTimes, GUEST_MODES, MODES};
 use super::{CollectError, Collector, Context, Flag, FlagKind, Settings, Spec};
-use crate::exposition::{Exposition, Kind};
+use crate::exposition::{Exposition, Family, Kind};
 
 const GUEST: Flag =
     Flag::new("cpu.guest", FlagKind::Switch(true), "Also give the time spent in guests (virtual machines).");
@@ -71,37 +71,29 @@ impl Collector for Cpu {
         if self.take_times(context)? {
             self.sys.find_throttles(self.times.iter().map(|times| times.cpu), &mut context.buffer);
         }
-        let mut family =
-            out.family("node_cpu_seconds_total", "Seconds the CPUs spent in each mode.", Kind::Counter);
-        for times in &self.times {
-            let mut digits = itoa::Buffer::new();
-            let cpu = digits.format(times.cpu).as_bytes();
-            for (mode, column) in MODES {
-                if let Some(seconds) = times.seconds(column) {
-                    family.sample(&[("cpu", cpu), ("mode", mode.as_bytes())], seconds);
-                }
-            }
-        }
+        let help = "Seconds the CPUs spent in each mode.";
+        write_times(out.family("node_cpu_seconds_total", help, Kind::Counter), &self.times, &MODES);
         if self.with_guest {
-            let mut family = out.family(
-                "node_cpu_guest_seconds_total",
-                "Seconds the CPUs spent in guests (VMs) for each mode.",
-                Kind::Counter,
-            );
-            for times in &self.times {
-                let mut digits = itoa::Buffer::new();
-                let cpu = digits.format(times.cpu).as_bytes();
-                for (mode, column) in times::GUEST_MODES {
-                    if let Some(seconds) = times.seconds(column) {
-                        family.sample(&[("cpu", cpu), ("mode", mode.as_bytes())], seconds);
-                    }
-                }
-            }
+            let help = "Seconds the CPUs spent in guests (VMs) for each mode.";
+            let family = out.family("node_cpu_guest_seconds_total", help, Kind::Counter);
+            write_times(family, &self.times, &GUEST_MODES);
         }
         self.sys.collect(&mut context.buffer, out)?;
         match &mut self.info {
             Some(info) => info.collect(&mut context.buffer, out),
             None => Ok(()),
+        }
+    }
+}
+
+fn write_times(mut family: Family<'_>, all: &[CpuTimes], modes: &[(&str, usize)]) {
+    for times in all {
+        let mut digits = itoa::Buffer::new();
+        let cpu = digits.format(times.cpu).as_bytes();
+        for (mode, column) in modes {
+            if let Some(seconds) = times.seconds(*column) {
+                family.sample(&[("cpu", cpu), ("mode", mode.as_bytes())], seconds);
+            }
         }
     }
 }

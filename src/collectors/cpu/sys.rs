@@ -8,9 +8,8 @@ use std::path::PathBuf;
 
 use crate::collectors::{CollectError, Settings};
 use crate::exposition::{Exposition, Kind};
-use crate::host::KernelFile;
 use crate::host::parse::{ParseError, unsigned};
-use crate::host::read_small;
+use crate::host::{KernelFile, read_small};
 
 /// No kernel can be built for as many CPUs.
 const CPUS_MAX: u64 = 1 << 16;
@@ -103,7 +102,8 @@ impl SysCpu {
 
     fn write_isolated(&mut self, buffer: &mut Vec<u8>, out: &mut Exposition) -> Result<(), CollectError> {
         if self.isolated.is_none() {
-            self.isolated = Some(read_list(&mut KernelFile::new(self.folder.join("isolated")), buffer)?);
+            let list = read_list(&mut KernelFile::new(self.folder.join("isolated")), buffer)?;
+            self.isolated = Some(list.unwrap_or_default());
         }
         let mut family =
             out.family("node_cpu_isolated", "Whether each CPU is isolated from the scheduler.", Kind::Gauge);
@@ -115,7 +115,9 @@ impl SysCpu {
 
     fn write_online(&mut self, buffer: &mut Vec<u8>, out: &mut Exposition) -> Result<(), CollectError> {
         let Some([present, online]) = &mut self.hotplug else { return Ok(()) };
-        let (present, online) = (read_list(present, buffer)?, read_list(online, buffer)?);
+        let (Some(present), Some(online)) = (read_list(present, buffer)?, read_list(online, buffer)?) else {
+            return Ok(());
+        };
         let mut family =
             out.family("node_cpu_online", "CPUs that are online and being scheduled.", Kind::Gauge);
         for cpu in present.iter() {
@@ -134,7 +136,7 @@ impl Throttle {
 }
 
 /// A list such as `0-3,8`, the kernel's way to name CPUs.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Default, PartialEq)]
 struct CpuList(Vec<RangeInclusive<u64>>);
 
 impl CpuList {
@@ -161,11 +163,11 @@ impl CpuList {
     }
 }
 
-/// Reads a list; one that does not exist is empty.
-fn read_list(file: &mut KernelFile, buffer: &mut Vec<u8>) -> Result<CpuList, CollectError> {
+/// Reads a list, if it exists.
+fn read_list(file: &mut KernelFile, buffer: &mut Vec<u8>) -> Result<Option<CpuList>, CollectError> {
     match file.read(buffer) {
-        Ok(text) => Ok(CpuList::parse(text).map_err(|error| error.at(file.path()))?),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(CpuList(Vec::new())),
+        Ok(text) => Ok(Some(CpuList::parse(text).map_err(|error| error.at(file.path()))?)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(CollectError::read(file.path(), error)),
     }
 }
@@ -184,6 +186,26 @@ mod tests {
         }
         assert!(CpuList::parse(b"0-2,8").unwrap().contains(8));
         assert!(!CpuList::parse(b"0-2,8").unwrap().contains(7));
+    }
+
+    #[test]
+    fn without_the_list_of_online_cpus_none_is_called_offline() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut settings = Settings::default();
+        settings.root.sys = folder.path().to_owned();
+        let cpus = settings.root.sys("devices/system/cpu");
+        std::fs::create_dir_all(cpus.join("cpu0")).unwrap();
+        std::fs::write(cpus.join("cpu0/online"), "1\n").unwrap();
+        std::fs::write(cpus.join("present"), "0-1\n").unwrap();
+        let mut sys = SysCpu::new(&settings);
+        let mut has_samples = || {
+            let mut out = Exposition::new();
+            sys.collect(&mut Vec::new(), &mut out).unwrap();
+            out.contains("node_cpu_online")
+        };
+        assert!(!has_samples());
+        std::fs::write(cpus.join("online"), "0\n").unwrap();
+        assert!(has_samples());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The `cpuN` lines of `/proc/stat` (kernel: `Documentation/filesystems/proc.rst`, section 1.7).
 
+use crate::host::TICKS_PER_SECOND;
 use crate::host::parse::{ParseError, fields, lines, unsigned};
 
 /// The modes with their columns, sorted by name. The kernel counts guest time into user and nice as well.
@@ -22,9 +23,6 @@ const IDLE: usize = 3;
 
 /// The first four columns are as old as the file.
 const OLDEST_COLUMNS: usize = 4;
-
-/// `USER_HZ`, in which the kernel gives times to user space. It is 100 on all architectures that are left.
-const TICKS_PER_SECOND: u64 = 100;
 
 /// Idle time that falls by this much means a new count, not noise.
 const RESET_IDLE_TICKS: u64 = 3 * TICKS_PER_SECOND;

@@ -4,7 +4,7 @@
 mod parse;
 mod udev;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use self::parse::{COLUMNS, Disk, parse};
 use self::udev::{Properties, UdevFile};
@@ -171,7 +171,7 @@ impl Collector for DiskStats {
             }
             match self.devices[seen..].iter().position(|device| device.is(&disk)) {
                 Some(ahead) => self.devices.swap(seen, seen + ahead),
-                None => self.devices.insert(seen, Device::new(&disk, self.udev.as_ref(), &self.block)),
+                None => self.devices.insert(seen, Device::new(&disk, self.udev.as_deref(), &self.block)),
             }
             self.devices[seen].take(&disk);
             seen += 1;
@@ -198,7 +198,7 @@ struct Device {
 }
 
 impl Device {
-    fn new(disk: &Disk, udev: Option<&PathBuf>, block: &std::path::Path) -> Self {
+    fn new(disk: &Disk, udev: Option<&Path>, block: &Path) -> Self {
         let (major, minor) = (String::from_utf8_lossy(disk.major), String::from_utf8_lossy(disk.minor));
         let name = String::from_utf8_lossy(disk.name);
         let rotational = block.join(name.as_ref()).join("queue/rotational");

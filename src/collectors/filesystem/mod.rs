@@ -218,6 +218,16 @@ fn error_text(answer: &Answer) -> Cow<'static, str> {
         Errno::HOSTDOWN => "host is down".into(),
         Errno::HOSTUNREACH => "no route to host".into(),
         Errno::NOSYS => "function not implemented".into(),
+        Errno::NODEV => "no such device".into(),
+        Errno::NXIO => "no such device or address".into(),
+        Errno::REMOTEIO => "remote I/O error".into(),
+        Errno::UCLEAN => "structure needs cleaning".into(),
+        Errno::CONNABORTED => "software caused connection abort".into(),
+        Errno::CONNREFUSED => "connection refused".into(),
+        Errno::CONNRESET => "connection reset by peer".into(),
+        Errno::NETUNREACH => "network is unreachable".into(),
+        Errno::NOKEY => "required key not available".into(),
+        Errno::KEYEXPIRED => "key has expired".into(),
         other => format!("errno {}", other.raw_os_error()).into(),
     }
 }

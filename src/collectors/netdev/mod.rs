@@ -8,7 +8,7 @@ mod proc;
 
 use std::collections::HashMap;
 
-use super::{BuildError, CollectError, Collector, Context, Filter, Flag, FlagKind, Settings, Spec};
+use super::{BuildError, CollectError, Collector, Context, Filter, Flag, FlagKind, Settings, Spec, read};
 use crate::exposition::{Exposition, Kind};
 use crate::host::netlink::{GET_ADDRESS, GET_LINK, Netlink, NetlinkError};
 use crate::host::{KernelFile, Root, read_small};
@@ -193,7 +193,7 @@ impl NetDev {
 
     fn read_proc(&mut self, buffer: &mut Vec<u8>) -> Result<(), CollectError> {
         self.devices.clear();
-        let text = self.file.read(buffer).map_err(|error| CollectError::read(self.file.path(), error))?;
+        let text = read(&mut self.file, buffer)?;
         proc::parse(text, &mut self.devices).map_err(|error| error.at(self.file.path()))?;
         if self.label_alias {
             for device in &mut self.devices {

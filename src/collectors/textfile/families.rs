@@ -7,7 +7,8 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::Path;
 
-use crate::exposition::{Exposition, Format, Kind, Line, Parser};
+use super::part::{Part, Sample, part_of};
+use crate::exposition::{Exposition, Kind};
 
 /// Families in the order in which they first came.
 #[derive(Debug, Default)]
@@ -25,115 +26,6 @@ struct Family {
     samples: Vec<Sample>,
     seen: HashSet<(&'static str, Vec<(String, String)>)>,
     files: Vec<String>,
-}
-
-#[derive(Clone, Debug)]
-struct Sample {
-    suffix: &'static str,
-    /// Sorted by name, none empty.
-    labels: Vec<(String, String)>,
-    value: f64,
-}
-
-/// A family as one file has it.
-#[derive(Debug)]
-pub(super) struct Part {
-    name: String,
-    help: Option<String>,
-    kind: Option<Kind>,
-    samples: Vec<Sample>,
-}
-
-/// Reads one file.
-///
-/// # Errors
-/// A sentence with the line's number. A file that can't be read as a whole is not used at all.
-pub(super) fn parse(text: &str) -> Result<Vec<Part>, String> {
-    let mut parts = Parts::default();
-    let mut parser = Parser::new(text, Format::Text);
-    while let Some(line) = parser.next() {
-        let line = line.map_err(|error| error.to_string())?;
-        let outcome = parts.take(line);
-        outcome.map_err(|problem| format!("line {}: {problem}", parser.line()))?;
-    }
-    Ok(parts.list)
-}
-
-#[derive(Default)]
-struct Parts {
-    list: Vec<Part>,
-    by_name: HashMap<String, usize>,
-}
-
-impl Parts {
-    fn take(&mut self, line: Line<'_, '_>) -> Result<(), &'static str> {
-        match line {
-            Line::Help { name, text } => {
-                let part = self.part(name);
-                if part.help.is_some() {
-                    return Err("a second HELP line for the same metric");
-                }
-                part.help = Some(unescape_help(text));
-            }
-            Line::Type { kind: Kind::Info | Kind::StateSet | Kind::GaugeHistogram, .. } => {
-                return Err("a type that the text format does not have");
-            }
-            Line::Type { name, kind } => {
-                let part = self.part(name);
-                if part.kind.is_some() {
-                    return Err("a second TYPE line for the same metric");
-                }
-                if !part.samples.is_empty() {
-                    return Err("a TYPE line behind samples of the metric");
-                }
-                part.kind = Some(kind);
-            }
-            Line::Sample(sample) => {
-                if sample.timestamp_milliseconds.is_some() {
-                    return Err("timestamps are not allowed here, a scrape has one of its own");
-                }
-                let mut labels: Vec<(String, String)> = sample
-                    .labels
-                    .iter()
-                    .map(|label| (label.name.to_owned(), label.value().into_owned()))
-                    .filter(|(_, value)| !value.is_empty())
-                    .collect();
-                labels.sort();
-                let (index, suffix) = self.family_of(sample.name);
-                self.list[index].samples.push(Sample { suffix, labels, value: sample.value });
-            }
-            Line::Unit { .. } | Line::Comment(_) | Line::Eof => {}
-        }
-        Ok(())
-    }
-
-    fn part(&mut self, name: &str) -> &mut Part {
-        let index = self.index(name);
-        &mut self.list[index]
-    }
-
-    fn index(&mut self, name: &str) -> usize {
-        if let Some(&index) = self.by_name.get(name) {
-            return index;
-        }
-        self.by_name.insert(name.to_owned(), self.list.len());
-        self.list.push(Part { name: name.to_owned(), help: None, kind: None, samples: Vec::new() });
-        self.list.len() - 1
-    }
-
-    /// The family that a sample belongs to, and what its name has behind the family's.
-    fn family_of(&mut self, sample: &str) -> (usize, &'static str) {
-        for suffix in ["_bucket", "_sum", "_count"] {
-            let Some(base) = sample.strip_suffix(suffix) else { continue };
-            let Some(&index) = self.by_name.get(base) else { continue };
-            match self.list[index].kind {
-                Some(Kind::Histogram) => return (index, suffix),
-                Some(Kind::Summary) if suffix != "_bucket" => return (index, suffix),
-                _ => {}
-            }
-        }
-        (self.index(sample), "")
-    }
 }
 
 impl Families {
@@ -168,8 +60,20 @@ impl Families {
             complaints.push(format!("{files}: {} comes from another collector, left out", family.name));
         }
         for family in kept {
-            family.write(out);
+            match self.whole_of(&family.name) {
+                None => family.write(out),
+                Some(whole) => {
+                    let (files, name) = (family.files.join(", "), &family.name);
+                    complaints.push(format!("{files}: {name} is a part of {}, left out", whole.name));
+                }
+            }
         }
+    }
+
+    /// The histogram or summary that samples called `name` belong to. Readers refuse a page that has both.
+    fn whole_of(&self, name: &str) -> Option<&Family> {
+        let (index, _) = part_of(name, &self.by_name, |index| Some(self.families[index].kind))?;
+        Some(&self.families[index])
     }
 }
 
@@ -252,29 +156,11 @@ fn is_own_label(kind: Kind, name: &str) -> bool {
     }
 }
 
-/// Undoes the two escapes of help texts.
-fn unescape_help(text: &str) -> String {
-    let mut plain = String::with_capacity(text.len());
-    let mut rest = text.chars();
-    while let Some(character) = rest.next() {
-        match (character, rest.clone().next()) {
-            ('\\', Some('\\')) => {
-                plain.push('\\');
-                rest.next();
-            }
-            ('\\', Some('n')) => {
-                plain.push('\n');
-                rest.next();
-            }
-            (other, _) => plain.push(other),
-        }
-    }
-    plain
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::collectors::textfile::part::parse;
+    use crate::exposition::Format;
 
     fn page(files: &[(&str, &str)]) -> (String, Vec<String>) {
         let (mut families, mut complaints) = (Families::default(), Vec::new());
@@ -283,6 +169,7 @@ mod tests {
         }
         let mut out = Exposition::new();
         out.single("taken", "", Kind::Gauge, 1.0);
+        out.family("free", "What this host has none of.", Kind::Gauge);
         families.write(&mut out, |name| name.starts_with("own_"), &mut complaints);
         let mut page = Vec::new();
         out.render(Format::Text, &mut page);
@@ -323,7 +210,10 @@ mod tests {
     #[test]
     fn the_first_wins() {
         let (page, complaints) = page(&[
-            ("a.prom", "# HELP x One.\n# TYPE x gauge\nx{l=\"1\"} 1\nx{l=\"1\"} 2\ntaken 5\nown_x 1\n"),
+            (
+                "a.prom",
+                "# HELP x One.\n# TYPE x gauge\nx{l=\"1\"} 1\nx{l=\"1\"} 2\ntaken 5\nown_x 1\nfree 6\n",
+            ),
             ("b.prom", "# HELP x Two.\n# TYPE x gauge\nx{l=\"2\"} 3\n"),
             ("c.prom", "# TYPE x counter\nx{l=\"3\"} 4\n"),
         ]);
@@ -338,33 +228,21 @@ mod tests {
             ]
         );
         assert!(page.ends_with("# HELP x One.\n# TYPE x gauge\nx{l=\"1\"} 1\nx{l=\"2\"} 3\n"), "{page}");
+        assert!(page.contains("# TYPE free untyped\nfree 6\n"), "{page}");
         assert!(page.contains("taken 1\n") && !page.contains("own_x"), "{page}");
     }
 
     #[test]
-    fn what_spoils_a_file() {
-        for (text, want) in [
+    fn parts_of_histograms_and_summaries_are_no_families() {
+        let (page, complaints) = page(&[
+            ("a.prom", "h_count 7\ns_bucket 1\n"),
             (
-                "x 1\ny 2 1700000000000\n",
-                "line 2: timestamps are not allowed here, a scrape has one of its own",
+                "b.prom",
+                "# TYPE h histogram\nh_bucket{le=\"+Inf\"} 2\nh_count 2\n# TYPE s summary\ns_count 3\n",
             ),
-            ("x 1\n# TYPE x gauge\n", "line 2: a TYPE line behind samples of the metric"),
-            ("# TYPE x gauge\n# TYPE x gauge\n", "line 2: a second TYPE line for the same metric"),
-            ("# TYPE x info\n", "line 1: a type that the text format does not have"),
-            ("# HELP x\n# HELP x\n", "line 2: a second HELP line for the same metric"),
-            ("x", "line 1: the sample has no value"),
-        ] {
-            assert_eq!(parse(text).unwrap_err(), want, "{text:?}");
-        }
-    }
-
-    #[test]
-    fn a_text_cut_anywhere_gives_an_error_or_its_beginning() {
-        let text = "# HELP x A.\n# TYPE x summary\nx{quantile=\"0.5\",a=\"\\\\\"} 1\nx_sum 2e+06\n";
-        for end in 0..text.len() {
-            let samples = parse(text.get(..end).unwrap())
-                .map_or(0, |parts| parts.iter().map(|part| part.samples.len()).sum::<usize>());
-            assert!(samples <= 2, "cut at {end}");
-        }
+        ]);
+        assert_eq!(complaints, ["a.prom: h_count is a part of h, left out"]);
+        assert!(page.contains("h_count 2\n") && page.contains("s_bucket 1\n"), "{page}");
+        assert!(!page.contains("h_count 7"), "{page}");
     }
 }

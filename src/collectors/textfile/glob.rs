@@ -4,24 +4,23 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
-/// The directories that `pattern` stands for, sorted. Without a wildcard that is the path itself, whether it
-/// exists or not, so that reading it tells what is wrong.
+/// The directories that `pattern` stands for, sorted. Where there is none, and without a wildcard, that is the
+/// pattern itself, so that reading it tells what is wrong.
 pub(super) fn directories(pattern: &str) -> Vec<PathBuf> {
     let mut found = vec![PathBuf::new()];
-    let mut expanded = false;
     for component in Path::new(pattern).components() {
         let name = component.as_os_str();
         match component {
             Component::Normal(_) if has_wildcard(name.as_bytes()) => {
                 found = found.iter().flat_map(|base| matching(base, name.as_bytes())).collect();
                 found.sort();
-                expanded = true;
             }
             _ => found.iter_mut().for_each(|path| path.push(name)),
         }
     }
-    if expanded {
-        found.retain(|path| path.is_dir());
+    found.retain(|path| path.is_dir());
+    if found.is_empty() {
+        found.push(pattern.into());
     }
     found
 }
@@ -114,6 +113,7 @@ mod tests {
         assert_eq!(all("*"), [at("a"), at("b"), at("c")]);
         assert_eq!(all(".h*"), [at(".hidden")]);
         assert_eq!(all("missing"), [at("missing")]);
-        assert!(all("missing/*").is_empty());
+        assert_eq!(all("missing/*"), [at("missing/*")]);
+        assert_eq!(all("file*"), [at("file*")]);
     }
 }

@@ -6,6 +6,7 @@
 
 mod families;
 mod glob;
+mod part;
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -59,7 +60,7 @@ impl Collector for TextFile {
         let mut good_files = Vec::new();
         for path in files(&self.directories, &mut complaints) {
             let read = read(&path, &mut context.buffer)
-                .and_then(|(text, mtime_seconds)| Ok((families::parse(text)?, mtime_seconds)));
+                .and_then(|(text, mtime_seconds)| Ok((part::parse(text)?, mtime_seconds)));
             match read {
                 Ok((parts, mtime_seconds)) => {
                     families.add(&path, parts, &mut complaints);

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 
+use rustix::net::sockopt::set_ipv6_v6only;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::{TcpListener, TcpSocket};
 
@@ -79,6 +80,10 @@ pub fn bind(text: &str) -> Result<TcpListener, ListenError> {
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     socket.set_reuseaddr(true)?;
+    if address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) {
+        // IPv4 too, whatever net.ipv6.bindv6only says.
+        set_ipv6_v6only(&socket, false)?;
+    }
     socket.bind(address)?;
     socket.listen(BACKLOG)
 }
@@ -117,6 +122,18 @@ mod tests {
             ["", "9100", "localhost", ":x", ":65536", ":-1", "::1:9100", "[x]:1", "http://h:1", "vsock://:1"]
         {
             assert!(parse_address(text).is_err(), "{text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn no_host_means_both_families() {
+        for text in [":0", "[::]:0"] {
+            let listener = bind(text).unwrap();
+            if listener.local_addr().unwrap().is_ipv6() {
+                assert!(!rustix::net::sockopt::ipv6_v6only(&listener).unwrap(), "{text}");
+            }
+            let port = listener.local_addr().unwrap().port();
+            std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! One task accepts, one task serves each connection. What a peer can hold is bounded in time by [`Limits`]:
 //! a deadline for the head of a request, for an idle connection and for reading an answer, all armed by
-//! [`Connection`]'s phase rather than by hyper, which has no write deadline and only arms its header deadline
+//! `Connection`'s phase rather than by hyper, which has no write deadline and only arms its header deadline
 //! when it is given a timer. It is bounded in number by the connection limit: when connections or file
 //! descriptors run out, the connection that has been quiet for longest is closed to let the next one in.
 
