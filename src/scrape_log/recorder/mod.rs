@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use super::lines::{Lines, Scrape, Summary};
 use super::schedule::Stamp;
-use super::store::{AppendError, Disk, Entry, PeopleLog, Samples};
+use super::store::{Disk, Entry, PeopleLog, Samples};
 use super::{Config, Target};
 use crate::vitals::{Observation, Vitals};
 
@@ -75,23 +75,29 @@ impl Recorder {
         summary
     }
 
+    /// Writes the samples, at the second try if need be: one call that failed, or one file that can't be trusted
+    /// any more, is no reason to lose a scrape.
     fn write_samples(&mut self, scrape: &Scrape<'_>, stamp: Stamp) -> (Summary, io::Result<()>) {
         let note = self.samples_trouble.loss();
-        let mut second_try = false;
-        loop {
-            let ready = self.samples.ready(stamp.milliseconds, stamp.clock_went_back && !second_try);
-            let first_in_file = *ready.as_ref().unwrap_or(&true);
-            let summary = self.lines.write(scrape, first_in_file, note.as_deref(), &mut self.now);
-            let appended = match ready {
-                Ok(_) => self.samples.append(self.lines.record()),
-                Err(error) => Err(AppendError::Refused(error)),
-            };
-            match appended {
-                Ok(()) => return (summary, Ok(())),
-                Err(AppendError::Lost(_)) if !second_try => second_try = true,
-                Err(AppendError::Lost(error) | AppendError::Refused(error)) => return (summary, Err(error)),
-            }
+        let (summary, written) = self.try_samples(scrape, stamp.clock_went_back, note.as_deref());
+        if written.is_ok() {
+            return (summary, written);
         }
+        self.lines.forget_metadata();
+        self.try_samples(scrape, false, note.as_deref())
+    }
+
+    fn try_samples(
+        &mut self,
+        scrape: &Scrape<'_>,
+        fresh_file: bool,
+        note: Option<&str>,
+    ) -> (Summary, io::Result<()>) {
+        let ready = self.samples.ready(scrape.timestamp_milliseconds, fresh_file);
+        let first_in_file = *ready.as_ref().unwrap_or(&true);
+        let summary = self.lines.write(scrape, first_in_file, note, &mut self.now);
+        let written = ready.and_then(|_| self.samples.append(self.lines.record()));
+        (summary, written)
     }
 
     /// Closes the files.

@@ -20,12 +20,20 @@ pub(super) struct AppendFile {
 
 /// Why a record was not appended.
 #[derive(Debug)]
-pub(in crate::scrape_log) enum AppendError {
+pub(super) enum AppendError {
     /// The file is as it was; the same record may be tried again.
     Refused(io::Error),
     /// What the device holds of this file is not known any more, or the path leads elsewhere: records belong into
     /// another file.
     Lost(io::Error),
+}
+
+impl AppendError {
+    pub(super) fn into_io(self) -> io::Error {
+        match self {
+            Self::Refused(error) | Self::Lost(error) => error,
+        }
+    }
 }
 
 impl AppendFile {
@@ -138,9 +146,6 @@ impl AppendFile {
         if self.len == 0 {
             return self.disk.remove_file(&self.directory, &self.name);
         }
-        match self.append(trailer, true) {
-            Ok(()) => Ok(()),
-            Err(AppendError::Refused(error) | AppendError::Lost(error)) => Err(error),
-        }
+        self.append(trailer, true).map_err(AppendError::into_io)
     }
 }
