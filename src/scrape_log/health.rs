@@ -72,8 +72,12 @@ impl Health {
             (None, Some(error)) => State::Unreadable(error.clone()),
             (None, None) => State::Up,
         };
-        let mut said = Said { state: false, late: self.note_missed(now, missed) };
-        if !matches!(state, State::Up) {
+        let mut said = Said::default();
+        self.missed += missed;
+        // A target that lets scrapes run into their deadline has a line of its own about that.
+        if matches!(state, State::Up) {
+            said.late = self.note_missed(now, missed > 0);
+        } else {
             self.failed += 1;
         }
         if !self.said.is_like(&state) && self.state_pace.allows(now) {
@@ -107,9 +111,7 @@ impl Health {
         }
     }
 
-    fn note_missed(&mut self, now: Instant, missed: u64) -> bool {
-        self.missed += missed;
-        let late = missed > 0;
+    fn note_missed(&mut self, now: Instant, late: bool) -> bool {
         if late == self.said_late || !self.late_pace.allows(now) {
             return false;
         }
@@ -228,14 +230,16 @@ mod tests {
     fn missed_scrapes_are_said_and_counted() {
         let mut health = Health::new("http://a:1/".to_owned(), PACE);
         let start = Instant::now();
-        let mut note = |second, missed| {
+        let mut note = |second, missed, error: Option<FetchError>| {
             let now = start + Duration::from_secs(second);
-            let said = health.note(now, None, &Summary::default(), missed).late;
+            let summary = Summary { error: error.as_ref().map(ToString::to_string), ..Summary::default() };
+            let said = health.note(now, error, &summary, missed).late;
             (said, health.missed)
         };
-        assert_eq!(note(0, 0), (false, 0));
-        assert_eq!(note(15, 2), (true, 2));
-        assert_eq!(note(30, 1), (false, 3));
-        assert_eq!(note(45, 0), (true, 0));
+        assert_eq!(note(0, 0, None), (false, 0));
+        assert_eq!(note(15, 2, None), (true, 2));
+        assert_eq!(note(30, 1, None), (false, 3));
+        assert_eq!(note(45, 0, None), (true, 0));
+        assert_eq!(note(300, 1, short(1)), (false, 1), "the failure is what there is to say");
     }
 }

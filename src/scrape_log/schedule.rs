@@ -6,6 +6,8 @@ use super::target::stable_hash;
 
 /// A wall clock that went back by more than this starts a new file instead of being bridged.
 const LARGEST_BRIDGED_STEP: Duration = Duration::from_secs(300);
+/// A tick is used late up to this part of the interval.
+const LARGEST_LATE_SHARE: i64 = 4;
 /// A timestamp this near to the planned time is written as the planned one; steady distances compress well.
 const SNAP_MILLISECONDS: i64 = 2;
 
@@ -29,7 +31,7 @@ pub(super) struct Schedule {
 /// The next scrape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Tick {
-    /// From now on.
+    /// From now on, zero if the planned time has passed.
     pub(super) delay: Duration,
     /// The planned time, in milliseconds since 1970 UTC.
     pub(super) planned_milliseconds: i64,
@@ -45,7 +47,8 @@ impl Schedule {
     }
 
     /// The tick that follows, by what the clocks say now. The wall clock decides the phase; the monotonic one
-    /// sees to it that two scrapes are never nearer than half an interval when the wall clock is set.
+    /// sees to it that two scrapes are never nearer than half an interval when the wall clock is set. A tick that
+    /// has just passed, because the scrape before it took until its deadline, is used late, not lost.
     pub(super) fn next(&mut self, now: Instant, wall_milliseconds: i64) -> Tick {
         let interval = self.interval_milliseconds;
         let mut wait = (self.phase_milliseconds - wall_milliseconds).rem_euclid(interval);
@@ -53,14 +56,19 @@ impl Schedule {
         if let Some(last) = self.last {
             let since_last =
                 i64::try_from(now.saturating_duration_since(last).as_millis()).unwrap_or(i64::MAX);
+            let late = interval - wait;
+            if late <= interval / LARGEST_LATE_SHARE && since_last.saturating_sub(late) > interval / 2 {
+                wait = -late;
+            }
             while since_last.saturating_add(wait) <= interval / 2 {
                 wait += interval;
             }
             let intervals = since_last.saturating_add(wait).saturating_add(interval / 2) / interval;
             missed = (intervals - 1).max(0).unsigned_abs();
         }
-        let delay = Duration::from_millis(wait.unsigned_abs());
-        self.last = now.checked_add(delay).or(Some(now));
+        let delay = Duration::from_millis(wait.max(0).unsigned_abs());
+        let late = Duration::from_millis((-wait).max(0).unsigned_abs());
+        self.last = now.checked_add(delay).and_then(|start| start.checked_sub(late)).or(Some(now));
         Tick { delay, planned_milliseconds: wall_milliseconds.saturating_add(wait), missed }
     }
 }
@@ -146,6 +154,16 @@ mod tests {
             now = now_after + tick.delay;
             wall = tick.planned_milliseconds;
         }
+        // A scrape took until its deadline, which is the interval: the tick that has just passed is used.
+        let tick = schedule.next(later(now, 15_003), wall + 15_003);
+        assert_eq!((tick.planned_milliseconds, tick.missed), (wall + 15_000, 0));
+        assert_eq!(tick.delay, Duration::ZERO);
+        now = later(now, 15_003);
+        wall += 15_003;
+        let tick = schedule.next(later(now, 5000), wall + 5000);
+        assert_eq!((tick.planned_milliseconds, tick.missed), (wall - 3 + 15_000, 0));
+        now = later(now, 5000) + tick.delay;
+        wall = tick.planned_milliseconds;
         // A scrape and its writing took 40 s: two ticks went by, and the third comes at its own time.
         let tick = schedule.next(later(now, 40_000), wall + 40_000);
         assert_eq!((tick.planned_milliseconds, tick.missed), (wall + 45_000, 2));
