@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use tokio::sync::Semaphore;
 use tokio::task::{JoinError, spawn_blocking};
 
 use super::health::Health;
-use super::lines::{Scrape, release};
+use super::lines::{KEPT_BUFFER_BYTES, Scrape, release};
 use super::recorder::{Moment, Recorder};
 use super::schedule::{Schedule, Stamps, wall_milliseconds};
 use super::store::Disk;
@@ -21,6 +22,10 @@ const SETTINGS: Settings = Settings {
     user_agent: concat!("scrape-log/", env!("CARGO_PKG_VERSION")),
     limits: Limits::DEFAULT,
 };
+
+/// Large pages are recorded one after another: their lines take several times the memory of the page, and hostile
+/// targets may be many. How long each holds the others up is for this machine to say, not for a peer.
+static LARGE_PAGES: Semaphore = Semaphore::const_new(1);
 
 /// Scrapes `target` until `shutdown`, one scrape at a time, then closes its files.
 ///
@@ -58,6 +63,14 @@ pub(super) async fn run(
             Ok(format) => (format, None),
             Err(error) => (Format::Text, Some(error)),
         };
+        let turn = if page.len() > KEPT_BUFFER_BYTES {
+            tokio::select! {
+                () = shutdown.requested() => break,
+                turn = LARGE_PAGES.acquire() => turn.ok(),
+            }
+        } else {
+            None
+        };
         // Reading the page and writing its lines would hold up the other targets, were it done here.
         let summary;
         (recorder, page, summary) = spawn_blocking(move || {
@@ -72,6 +85,7 @@ pub(super) async fn run(
             let summary = recorder.record(&scrape, moment);
             page.clear();
             release(&mut page);
+            drop(turn);
             (recorder, page, summary)
         })
         .await?;

@@ -54,6 +54,7 @@ impl Recorder {
         if written.is_err() {
             self.lines.forget_metadata();
         }
+        self.lines.give_memory_back();
         self.samples_trouble.note(written);
         let elapsed = self.before.as_ref().map_or_else(Default::default, |(_, at)| moment.started - *at);
         let before = self.before.as_ref().map(|(observation, _)| observation);
