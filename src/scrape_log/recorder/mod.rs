@@ -11,6 +11,9 @@ use super::store::{Disk, Entry, PeopleLog, Samples};
 use super::{Config, Target};
 use crate::vitals::{Observation, Vitals};
 
+/// How often a scrape is tried to be written. A failed fsync asks for a new file, whose making needs an fsync too.
+const TRIES: usize = 3;
+
 /// Writes the scrapes of one target into its files.
 pub(super) struct Recorder {
     lines: Lines,
@@ -76,16 +79,19 @@ impl Recorder {
         summary
     }
 
-    /// Writes the samples, at the second try if need be: one call that failed, or one file that can't be trusted
-    /// any more, is no reason to lose a scrape.
+    /// Writes the samples, trying again where need be: a call that failed, or a file that can't be trusted any more,
+    /// is no reason to lose a scrape.
     fn write_samples(&mut self, scrape: &Scrape<'_>, stamp: Stamp) -> (Summary, io::Result<()>) {
         let note = self.samples_trouble.loss();
-        let (summary, written) = self.try_samples(scrape, stamp.clock_went_back, note.as_deref());
-        if written.is_ok() {
-            return (summary, written);
+        let mut outcome = self.try_samples(scrape, stamp.clock_went_back, note.as_deref());
+        for _ in 1..TRIES {
+            if outcome.1.is_ok() {
+                break;
+            }
+            self.lines.forget_metadata();
+            outcome = self.try_samples(scrape, false, note.as_deref());
         }
-        self.lines.forget_metadata();
-        self.try_samples(scrape, false, note.as_deref())
+        outcome
     }
 
     fn try_samples(

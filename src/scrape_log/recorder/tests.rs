@@ -174,8 +174,8 @@ fn any_call_may_fail_and_nothing_is_torn_doubled_or_lost_for_long() {
                 assert!(recorded.is_sorted_by(|one, two| one < two), "{context}");
                 assert_eq!(recorded.last(), Some(&11), "{context}");
                 assert!(recorded.len() >= 11 - count as usize, "{context}");
-                assert!(count > 1 || recorded.len() == 11, "one failure costs nothing: {context}");
-                assert!(count > 1 || recorded.len() == 11, "one failure costs nothing: {context}");
+                assert!(count > 2 || recorded.len() == 11, "two failures cost nothing: {context}");
+                assert!(count > 2 || recorded.len() == 11, "two failures cost nothing: {context}");
                 for (name, text) in bench.samples_files() {
                     assert!(text.ends_with("# EOF\n"), "{name}, {context}");
                     assert_eq!(text.matches("# EOF").count(), 1, "{name}, {context}");
