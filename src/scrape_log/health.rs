@@ -18,7 +18,7 @@ pub(super) struct Health {
     /// Failed scrapes since the log said that the target is up.
     failed: u64,
     said_late: bool,
-    /// Scrapes left out since the log said that they are on time.
+    /// Scrapes of a target that is up that were left out since the log said that they are on time.
     missed: u64,
     said_bad_lines: bool,
     said_duplicates: bool,
@@ -72,22 +72,20 @@ impl Health {
             (None, Some(error)) => State::Unreadable(error.clone()),
             (None, None) => State::Up,
         };
+        let up = matches!(state, State::Up);
         let mut said = Said::default();
-        self.missed += missed;
         // A target that lets scrapes run into their deadline has a line of its own about that.
-        if matches!(state, State::Up) {
-            said.late = self.note_missed(now, missed > 0);
+        if up {
+            said.late = self.note_missed(now, missed);
         } else {
             self.failed += 1;
         }
         if !self.said.is_like(&state) && self.state_pace.allows(now) {
             self.say(&state, summary);
-            if matches!(state, State::Up) {
-                self.failed = 0;
-            }
             self.said = state;
             said.state = true;
-        } else if matches!((&self.said, &state), (State::Up, State::Up)) {
+        }
+        if up && matches!(self.said, State::Up) {
             self.failed = 0;
         }
         if summary.error.is_none() {
@@ -111,7 +109,9 @@ impl Health {
         }
     }
 
-    fn note_missed(&mut self, now: Instant, late: bool) -> bool {
+    fn note_missed(&mut self, now: Instant, missed: u64) -> bool {
+        self.missed += missed;
+        let late = missed > 0;
         if late == self.said_late || !self.late_pace.allows(now) {
             return false;
         }
@@ -240,6 +240,6 @@ mod tests {
         assert_eq!(note(15, 2, None), (true, 2));
         assert_eq!(note(30, 1, None), (false, 3));
         assert_eq!(note(45, 0, None), (true, 0));
-        assert_eq!(note(300, 1, short(1)), (false, 1), "the failure is what there is to say");
+        assert_eq!(note(300, 1, short(1)), (false, 0), "the failure is what there is to say");
     }
 }

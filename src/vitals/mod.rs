@@ -53,10 +53,8 @@ impl Vitals {
             (!elapsed.is_zero()).then(|| growth / elapsed.as_secs_f64())
         };
         let gauges = &now.gauges;
-        let swap_used = match (gauges.swap_free_bytes, gauges.vitals_swap_used_bytes) {
-            (Some(free), _) => used_ratio(gauges.swap_total_bytes, Some(free)),
-            (None, used) => used_ratio(gauges.vitals_swap_total_bytes, used).map(|free| 1.0 - free),
-        };
+        let vitals_swap = gauges.vitals_swap_total_bytes.zip(gauges.vitals_swap_used_bytes);
+        let vitals_swap_free_bytes = vitals_swap.map(|(total, used)| total - used);
         Self {
             cpu_usage_ratio: before
                 .and_then(|before| cpu_usage_ratio(before, now))
@@ -64,7 +62,8 @@ impl Vitals {
             memory_used_ratio: used_ratio(gauges.memory_total_bytes, gauges.memory_available_bytes).or_else(
                 || used_ratio(gauges.vitals_memory_total_bytes, gauges.vitals_memory_available_bytes),
             ),
-            swap_used_ratio: swap_used,
+            swap_used_ratio: used_ratio(gauges.swap_total_bytes, gauges.swap_free_bytes)
+                .or_else(|| used_ratio(gauges.vitals_swap_total_bytes, vitals_swap_free_bytes)),
             fullest_disk: fullest(&now.filesystems).or_else(|| fullest(&now.vitals_disks)),
             load1: gauges.load1.filter(|load| load.is_finite()),
             network_receive_bytes_per_second: rate(|page| &page.network_receive_bytes),

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use memchr::memmem;
 
+use super::append::write_whole;
 use super::disk::{Disk, DiskFile};
 use super::{END_OF_FILE, samples_file_names};
 use crate::scrape_log::lines::{COMMIT_MARK, SYNTHETIC_SAMPLES};
@@ -78,11 +79,7 @@ fn recover(disk: &dyn Disk, directory: &Path, name: &str) -> io::Result<Recovere
         return Ok(Recovered::Removed { bytes: len });
     }
     file.truncate(whole)?;
-    let mut rest = END_OF_FILE;
-    while !rest.is_empty() {
-        let written = file.write(rest)?;
-        rest = rest.get(written..).unwrap_or_default();
-    }
+    write_whole(file.as_mut(), END_OF_FILE)?;
     file.sync()?;
     Ok(Recovered::Cut { bytes: len - whole })
 }
