@@ -140,7 +140,8 @@ fn line_end(data: &[u8], start: usize) -> Option<usize> {
 fn is_whole(lines: &[u8], mark: &[u8]) -> bool {
     let samples = lines.split_inclusive(|&byte| byte == b'\n').filter(|line| !line.starts_with(b"#")).count();
     let expected = mark_value(mark).and_then(|written| written.checked_add(SYNTHETIC_SAMPLES - 1));
-    expected == Some(samples) && memchr::memchr(0, lines).is_none()
+    let hole = |data| memchr::memchr(0, data).is_some();
+    expected == Some(samples) && !hole(lines) && !hole(mark)
 }
 
 /// The value of a commit mark, if the line is as this program writes it.
