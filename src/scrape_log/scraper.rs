@@ -38,7 +38,7 @@ pub(super) async fn run(
     mut shutdown: Shutdown,
 ) -> Result<(), JoinError> {
     let url = target.endpoint().to_string();
-    let mut schedule = Schedule::new(&url, config.interval);
+    let mut schedule = Schedule::new(&url, config.interval, config.targets.len() == 1);
     let mut stamps = Stamps::default();
     let mut health = Health::new(url, config.interval);
     let mut recorder = Recorder::new(&target, &config, &disk);
