@@ -240,6 +240,17 @@ vitals_disk_available_bytes{device="disk1",fstype="apfs",mountpoint="/"} 20
     }
 
     #[test]
+    fn a_page_with_more_than_any_host_has_none_of_it() {
+        let page: String = (0..70_000)
+            .map(|n| format!("node_disk_read_bytes_total{{device=\"{n}\"}} 1\nvitals_disk_total_bytes{{mountpoint=\"{n}\"}} 1\n"))
+            .collect();
+        let large = observe(&format!("{page}node_load1 1\n"));
+        assert_eq!((large.disk_read_bytes.0.capacity(), large.vitals_disks.capacity()), (0, 0));
+        let vitals = Vitals::between(Some(&large), &large, Duration::from_secs(1));
+        assert_eq!(vitals, Vitals { load1: Some(1.0), ..Vitals::default() });
+    }
+
+    #[test]
     fn no_swap_is_no_ratio() {
         let page = "node_memory_SwapTotal_bytes 0\nnode_memory_SwapFree_bytes 0\nvitals_swap_total_bytes 0\nvitals_swap_used_bytes 0\n";
         assert_eq!(Vitals::between(None, &observe(page), Duration::ZERO).swap_used_ratio, None);

@@ -115,6 +115,10 @@ impl Lines {
         release(&mut self.record);
         self.series.clear();
         self.series.shrink_to(KEPT_SERIES);
+        if self.metadata.len() > MAX_REMEMBERED_FAMILIES {
+            self.metadata.clear();
+        }
+        self.metadata.shrink_to(KEPT_SERIES);
     }
 
     /// Has the metadata written again with the next scrape, after what was made last did not get into the file.
@@ -134,10 +138,8 @@ impl Lines {
         self.record.clear();
         self.set_timestamp(scrape.timestamp_milliseconds);
         observation.clear();
-        if first_in_file || self.metadata.len() > MAX_REMEMBERED_FAMILIES {
-            self.metadata.clear();
-        }
         if first_in_file {
+            self.metadata.clear();
             self.write_header();
         }
         if let Some(note) = note {

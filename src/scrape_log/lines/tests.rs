@@ -254,12 +254,13 @@ fn labels_of_the_target_are_escaped() {
 #[test]
 fn one_unusual_page_does_not_keep_its_memory() {
     let mut lines = lines();
-    let many: String = (0..150_000).map(|n| format!("a{n} 1\n")).collect();
+    let many: String = (0..150_000).map(|n| format!("# TYPE a{n} gauge\na{n} 1\n")).collect();
     write(&mut lines, many.as_bytes(), Format::Text, false);
     assert!(lines.record.capacity() > 5 << 20);
     lines.give_memory_back();
     assert!(lines.record.capacity() <= KEPT_BUFFER_BYTES, "{}", lines.record.capacity());
     assert!(lines.series.capacity() < 1 << 16, "{}", lines.series.capacity());
+    assert!(lines.metadata.capacity() < 1 << 16, "{}", lines.metadata.capacity());
 }
 
 /// Pages between sense and nonsense.
