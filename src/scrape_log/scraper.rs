@@ -52,7 +52,7 @@ pub(super) async fn run(
         }
         let started = Instant::now();
         let stamp = stamps.next(started, wall_milliseconds(), tick.planned_milliseconds);
-        let moment = Moment { started, stamp, missed: tick.missed };
+        let moment = Moment { started, clock_went_back: stamp.clock_went_back, missed: tick.missed };
         let fetched = tokio::select! {
             () = shutdown.requested() => break,
             fetched = client.fetch(config.timeout, &mut page, page_format) => fetched,
@@ -61,7 +61,11 @@ pub(super) async fn run(
         let error = fetched.as_ref().err().map(ToString::to_string);
         let (format, fetch_error) = match fetched {
             Ok(format) => (format, None),
-            Err(error) => (Format::Text, Some(error)),
+            Err(error) => {
+                page.clear();
+                release(&mut page);
+                (Format::Text, Some(error))
+            }
         };
         let turn = if page.len() > KEPT_BUFFER_BYTES {
             tokio::select! {
@@ -75,7 +79,7 @@ pub(super) async fn run(
         let summary;
         (recorder, page, summary) = spawn_blocking(move || {
             let scrape = Scrape {
-                timestamp_milliseconds: moment.stamp.milliseconds,
+                timestamp_milliseconds: stamp.milliseconds,
                 duration,
                 page: match &error {
                     None => Ok((&page, format)),

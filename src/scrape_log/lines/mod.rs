@@ -185,7 +185,7 @@ impl Lines {
         let mut ended = false;
         while let Some(line) = parser.next() {
             match line {
-                Ok(Line::Sample(sample)) if self.is_writable(&sample) => {
+                Ok(Line::Sample(sample)) if is_writable(&sample) => {
                     summary.scraped += 1;
                     observation.see(&sample);
                     let created = format == Format::OpenMetrics
@@ -223,14 +223,6 @@ impl Lines {
             Some(first) if summary.scraped == 0 => Err(format!("page: nothing in it can be read: {first}")),
             _ => Ok(()),
         }
-    }
-
-    /// Whether the sample can be said in OpenMetrics. `__name__` would be a second name, and digits too large
-    /// for a float are refused by readers.
-    fn is_writable(&self, sample: &Sample<'_, '_>) -> bool {
-        let overflow =
-            sample.value.is_infinite() && sample.value_text.bytes().any(|byte| byte.is_ascii_digit());
-        !overflow && sample.labels.iter().all(|label| label.name != "__name__")
     }
 
     /// Appends a sample unless its series has come before. Says whether it did.
@@ -326,6 +318,13 @@ impl Summary {
 /// Lets go of the memory behind a buffer's content, if it is much.
 pub(super) fn release(buffer: &mut Vec<u8>) {
     buffer.shrink_to(KEPT_BUFFER_BYTES);
+}
+
+/// Whether the sample can be said in OpenMetrics. `__name__` would be a second name, and digits too large
+/// for a float are refused by readers.
+fn is_writable(sample: &Sample<'_, '_>) -> bool {
+    let overflow = sample.value.is_infinite() && sample.value_text.bytes().any(|byte| byte.is_ascii_digit());
+    !overflow && sample.labels.iter().all(|label| label.name != "__name__")
 }
 
 /// What the file's reader should know about a page, in one sentence.

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::lines::{Lines, Scrape, Summary};
-use super::schedule::Stamp;
 use super::store::{Disk, Entry, PeopleLog, Samples};
 use super::{Config, Target};
 use crate::vitals::{Observation, Vitals};
@@ -26,13 +25,13 @@ pub(super) struct Recorder {
     before: Option<(Observation, Instant)>,
 }
 
-/// When a scrape happened.
+/// When a scrape happened, besides its timestamp.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Moment {
     /// Its start by the monotonic clock.
     pub(super) started: Instant,
-    /// Its timestamp.
-    pub(super) stamp: Stamp,
+    /// Its timestamp is so far before the last one that it has to go into a file of its own.
+    pub(super) clock_went_back: bool,
     /// The planned scrapes before it that did not happen.
     pub(super) missed: u64,
 }
@@ -53,7 +52,7 @@ impl Recorder {
 
     /// Writes one scrape. Trouble with the files is logged when it begins and ends, and never ends the recording.
     pub(super) fn record(&mut self, scrape: &Scrape<'_>, moment: Moment) -> Summary {
-        let (summary, written) = self.write_samples(scrape, moment.stamp);
+        let (summary, written) = self.write_samples(scrape, moment.clock_went_back);
         if written.is_err() {
             self.lines.forget_metadata();
         }
@@ -63,7 +62,7 @@ impl Recorder {
         let before = self.before.as_ref().map(|(observation, _)| observation);
         let vitals = Vitals::between(before, &self.now, elapsed);
         let entry = Entry {
-            timestamp_milliseconds: moment.stamp.milliseconds,
+            timestamp_milliseconds: scrape.timestamp_milliseconds,
             vitals: &vitals,
             duration: scrape.duration,
             samples: summary.written,
@@ -81,9 +80,9 @@ impl Recorder {
 
     /// Writes the samples, trying again where need be: a call that failed, or a file that can't be trusted any more,
     /// is no reason to lose a scrape.
-    fn write_samples(&mut self, scrape: &Scrape<'_>, stamp: Stamp) -> (Summary, io::Result<()>) {
+    fn write_samples(&mut self, scrape: &Scrape<'_>, fresh_file: bool) -> (Summary, io::Result<()>) {
         let note = self.samples_trouble.loss();
-        let mut outcome = self.try_samples(scrape, stamp.clock_went_back, note.as_deref());
+        let mut outcome = self.try_samples(scrape, fresh_file, note.as_deref());
         for _ in 1..TRIES {
             if outcome.1.is_ok() {
                 break;
