@@ -59,8 +59,8 @@ pub fn parse(args: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> Res
         listen_address: take(&mut matches, "web.listen-address")
             .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 9100))),
     };
-    for target in matches.remove_many::<Target>("target").into_iter().flatten() {
-        config.add_target(target)?;
+    for text in matches.remove_many::<String>("target").into_iter().flatten() {
+        config.add_target(read_target(&text)?)?;
     }
     Ok(config)
 }
@@ -102,8 +102,7 @@ fn command() -> Command {
                      a URL. The label instance is HOST:PORT, with the path behind it where that is not \
                      /metrics. Without a target this machine is recorded",
                 )
-                .action(ArgAction::Append)
-                .value_parser(Target::parse),
+                .action(ArgAction::Append),
         )
         .arg(
             flag("scrape.interval", "DURATION")
@@ -145,6 +144,17 @@ fn command() -> Command {
 
 fn flag(name: &'static str, value_name: &'static str) -> Arg {
     Arg::new(name).long(name).value_name(value_name)
+}
+
+/// Reads a target here rather than in `clap`, whose message would repeat a password.
+fn read_target(text: &str) -> Result<Target, Usage> {
+    Target::parse(text).map_err(|problem| {
+        let shown = match text.rsplit_once('@') {
+            Some((_, host)) => format!("...@{host}"),
+            None => text.to_owned(),
+        };
+        Usage::wrong(format!("invalid value '{shown}' for --target: {problem}"))
+    })
 }
 
 /// Timers and timestamps count milliseconds, and a year is beyond every use.
@@ -216,6 +226,15 @@ mod tests {
             for want in wants {
                 assert!(error.to_string().contains(want), "{args:?}: {error}");
             }
+        }
+    }
+
+    #[test]
+    fn a_password_is_not_repeated() {
+        for target in ["http://me:secret@db01:9100/metrics", "me:secret@db01:9100"] {
+            let error = run(&["--target", target]).unwrap_err().to_string();
+            assert!(error.contains("before the @") && error.contains("...@db01:9100"), "{error}");
+            assert!(!error.contains("secret"), "{error}");
         }
     }
 

@@ -18,7 +18,7 @@ pub(super) struct Health {
     /// Failed scrapes since the log said that the target is up.
     failed: u64,
     said_late: bool,
-    /// Scrapes left out since the log said that they are on time.
+    /// Scrapes of a target that is up that were left out since the log said that they are on time.
     missed: u64,
     said_bad_lines: bool,
     said_duplicates: bool,
@@ -72,18 +72,20 @@ impl Health {
             (None, Some(error)) => State::Unreadable(error.clone()),
             (None, None) => State::Up,
         };
-        let mut said = Said { state: false, late: self.note_missed(now, missed) };
-        if !matches!(state, State::Up) {
+        let up = matches!(state, State::Up);
+        let mut said = Said::default();
+        // A target that lets scrapes run into their deadline has a line of its own about that.
+        if up {
+            said.late = self.note_missed(now, missed);
+        } else {
             self.failed += 1;
         }
         if !self.said.is_like(&state) && self.state_pace.allows(now) {
             self.say(&state, summary);
-            if matches!(state, State::Up) {
-                self.failed = 0;
-            }
             self.said = state;
             said.state = true;
-        } else if matches!((&self.said, &state), (State::Up, State::Up)) {
+        }
+        if up && matches!(self.said, State::Up) {
             self.failed = 0;
         }
         if summary.error.is_none() {
@@ -228,14 +230,16 @@ mod tests {
     fn missed_scrapes_are_said_and_counted() {
         let mut health = Health::new("http://a:1/".to_owned(), PACE);
         let start = Instant::now();
-        let mut note = |second, missed| {
+        let mut note = |second, missed, error: Option<FetchError>| {
             let now = start + Duration::from_secs(second);
-            let said = health.note(now, None, &Summary::default(), missed).late;
+            let summary = Summary { error: error.as_ref().map(ToString::to_string), ..Summary::default() };
+            let said = health.note(now, error, &summary, missed).late;
             (said, health.missed)
         };
-        assert_eq!(note(0, 0), (false, 0));
-        assert_eq!(note(15, 2), (true, 2));
-        assert_eq!(note(30, 1), (false, 3));
-        assert_eq!(note(45, 0), (true, 0));
+        assert_eq!(note(0, 0, None), (false, 0));
+        assert_eq!(note(15, 2, None), (true, 2));
+        assert_eq!(note(30, 1, None), (false, 3));
+        assert_eq!(note(45, 0, None), (true, 0));
+        assert_eq!(note(300, 1, short(1)), (false, 0), "the failure is what there is to say");
     }
 }

@@ -6,6 +6,8 @@ use super::target::stable_hash;
 
 /// A wall clock that went back by more than this starts a new file instead of being bridged.
 const LARGEST_BRIDGED_STEP: Duration = Duration::from_secs(300);
+/// A tick is used late up to this part of the interval.
+const LARGEST_LATE_SHARE: i64 = 4;
 /// A timestamp this near to the planned time is written as the planned one; steady distances compress well.
 const SNAP_MILLISECONDS: i64 = 2;
 
@@ -18,18 +20,20 @@ pub(super) fn wall_milliseconds() -> i64 {
 }
 
 /// The ticks of one target: every interval, at a phase that its URL decides, aligned to the wall clock. So targets
-/// are spread over the interval, and a restart does not move them.
+/// are spread over the interval, and a restart does not move them. A target that has nobody to share the machine
+/// with is also scraped at once, for the person who waits to see something.
 #[derive(Debug)]
 pub(super) struct Schedule {
     interval_milliseconds: i64,
     phase_milliseconds: i64,
+    alone: bool,
     last: Option<Instant>,
 }
 
 /// The next scrape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Tick {
-    /// From now on.
+    /// From now on, zero if the planned time has passed.
     pub(super) delay: Duration,
     /// The planned time, in milliseconds since 1970 UTC.
     pub(super) planned_milliseconds: i64,
@@ -38,14 +42,15 @@ pub(super) struct Tick {
 }
 
 impl Schedule {
-    pub(super) fn new(url: &str, interval: Duration) -> Self {
+    pub(super) fn new(url: &str, interval: Duration, alone: bool) -> Self {
         let interval_milliseconds = i64::try_from(interval.as_millis()).unwrap_or(i64::MAX).max(1);
         let phase = stable_hash(url.as_bytes()) % interval_milliseconds.unsigned_abs();
-        Self { interval_milliseconds, phase_milliseconds: phase.cast_signed(), last: None }
+        Self { interval_milliseconds, phase_milliseconds: phase.cast_signed(), alone, last: None }
     }
 
     /// The tick that follows, by what the clocks say now. The wall clock decides the phase; the monotonic one
-    /// sees to it that two scrapes are never nearer than half an interval when the wall clock is set.
+    /// sees to it that two scrapes are never nearer than half an interval when the wall clock is set. A tick that
+    /// has just passed, because the scrape before it took until its deadline, is used late, not lost.
     pub(super) fn next(&mut self, now: Instant, wall_milliseconds: i64) -> Tick {
         let interval = self.interval_milliseconds;
         let mut wait = (self.phase_milliseconds - wall_milliseconds).rem_euclid(interval);
@@ -53,14 +58,21 @@ impl Schedule {
         if let Some(last) = self.last {
             let since_last =
                 i64::try_from(now.saturating_duration_since(last).as_millis()).unwrap_or(i64::MAX);
+            let late = interval - wait;
+            if late <= interval / LARGEST_LATE_SHARE && since_last.saturating_sub(late) > interval / 2 {
+                wait = -late;
+            }
             while since_last.saturating_add(wait) <= interval / 2 {
                 wait += interval;
             }
             let intervals = since_last.saturating_add(wait).saturating_add(interval / 2) / interval;
             missed = (intervals - 1).max(0).unsigned_abs();
+        } else if self.alone {
+            wait = 0;
         }
-        let delay = Duration::from_millis(wait.unsigned_abs());
-        self.last = now.checked_add(delay).or(Some(now));
+        let delay = Duration::from_millis(wait.max(0).unsigned_abs());
+        let late = Duration::from_millis((-wait).max(0).unsigned_abs());
+        self.last = now.checked_add(delay).and_then(|start| start.checked_sub(late)).or(Some(now));
         Tick { delay, planned_milliseconds: wall_milliseconds.saturating_add(wait), missed }
     }
 }
@@ -122,8 +134,9 @@ mod tests {
         for host in 0..1500 {
             let url = format!("http://host{host}:9100/metrics");
             let now = Instant::now();
-            let first = Schedule::new(&url, INTERVAL).next(now, START).planned_milliseconds;
-            let again = Schedule::new(&url, INTERVAL).next(now, START + 3_600_123).planned_milliseconds;
+            let first = Schedule::new(&url, INTERVAL, false).next(now, START).planned_milliseconds;
+            let again =
+                Schedule::new(&url, INTERVAL, false).next(now, START + 3_600_123).planned_milliseconds;
             assert_eq!((again - first) % 15_000, 0, "{url}");
             assert!((START..START + 15_000).contains(&first));
             buckets[((first - START) / 1000) as usize] += 1;
@@ -133,7 +146,7 @@ mod tests {
 
     #[test]
     fn ticks_follow_each_other() {
-        let mut schedule = Schedule::new("x", INTERVAL);
+        let mut schedule = Schedule::new("x", INTERVAL, false);
         let mut now = Instant::now();
         let mut wall = START;
         let first = schedule.next(now, wall);
@@ -146,6 +159,16 @@ mod tests {
             now = now_after + tick.delay;
             wall = tick.planned_milliseconds;
         }
+        // A scrape took until its deadline, which is the interval: the tick that has just passed is used.
+        let tick = schedule.next(later(now, 15_003), wall + 15_003);
+        assert_eq!((tick.planned_milliseconds, tick.missed), (wall + 15_000, 0));
+        assert_eq!(tick.delay, Duration::ZERO);
+        now = later(now, 15_003);
+        wall += 15_003;
+        let tick = schedule.next(later(now, 5000), wall + 5000);
+        assert_eq!((tick.planned_milliseconds, tick.missed), (wall - 3 + 15_000, 0));
+        now = later(now, 5000) + tick.delay;
+        wall = tick.planned_milliseconds;
         // A scrape and its writing took 40 s: two ticks went by, and the third comes at its own time.
         let tick = schedule.next(later(now, 40_000), wall + 40_000);
         assert_eq!((tick.planned_milliseconds, tick.missed), (wall + 45_000, 2));
@@ -153,8 +176,22 @@ mod tests {
     }
 
     #[test]
+    fn a_target_that_is_alone_is_scraped_at_once_and_then_at_its_phase() {
+        let now = Instant::now();
+        for wall in (START..START + 15_000).step_by(500) {
+            let mut schedule = Schedule::new("x", INTERVAL, true);
+            let first = schedule.next(now, wall);
+            assert_eq!(first, Tick { delay: Duration::ZERO, planned_milliseconds: wall, missed: 0 });
+            let second = schedule.next(later(now, 200), wall + 200);
+            let phase = Schedule::new("x", INTERVAL, false).phase_milliseconds;
+            assert_eq!((second.planned_milliseconds.rem_euclid(15_000), second.missed), (phase, 0));
+            assert!(second.delay > INTERVAL / 2 - Duration::from_millis(201), "{second:?}");
+        }
+    }
+
+    #[test]
     fn a_timer_that_fires_before_the_wall_clock_gets_there_does_not_double_the_tick() {
-        let mut schedule = Schedule::new("x", INTERVAL);
+        let mut schedule = Schedule::new("x", INTERVAL, false);
         let now = Instant::now();
         let first = schedule.next(now, START);
         let at = now + first.delay;
@@ -166,7 +203,7 @@ mod tests {
     #[test]
     fn setting_the_wall_clock_neither_stops_nor_bunches_scrapes() {
         for step in [-3_600_000 - 7_000, -7_000, 7_000, 3_600_000 + 7_000] {
-            let mut schedule = Schedule::new("x", INTERVAL);
+            let mut schedule = Schedule::new("x", INTERVAL, false);
             let now = Instant::now();
             let first = schedule.next(now, START);
             let tick = schedule.next(now + first.delay, first.planned_milliseconds + step);

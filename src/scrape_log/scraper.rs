@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use tokio::sync::Semaphore;
 use tokio::task::{JoinError, spawn_blocking};
 
 use super::health::Health;
-use super::lines::{Scrape, release};
+use super::lines::{KEPT_BUFFER_BYTES, Scrape, release};
 use super::recorder::{Moment, Recorder};
 use super::schedule::{Schedule, Stamps, wall_milliseconds};
 use super::store::Disk;
@@ -22,6 +23,10 @@ const SETTINGS: Settings = Settings {
     limits: Limits::DEFAULT,
 };
 
+/// Large pages are recorded one after another: their lines take several times the memory of the page, and hostile
+/// targets may be many. How long each holds the others up is for this machine to say, not for a peer.
+static LARGE_PAGES: Semaphore = Semaphore::const_new(1);
+
 /// Scrapes `target` until `shutdown`, one scrape at a time, then closes its files.
 ///
 /// # Errors
@@ -33,7 +38,7 @@ pub(super) async fn run(
     mut shutdown: Shutdown,
 ) -> Result<(), JoinError> {
     let url = target.endpoint().to_string();
-    let mut schedule = Schedule::new(&url, config.interval);
+    let mut schedule = Schedule::new(&url, config.interval, config.targets.len() == 1);
     let mut stamps = Stamps::default();
     let mut health = Health::new(url, config.interval);
     let mut recorder = Recorder::new(&target, &config, &disk);
@@ -47,7 +52,7 @@ pub(super) async fn run(
         }
         let started = Instant::now();
         let stamp = stamps.next(started, wall_milliseconds(), tick.planned_milliseconds);
-        let moment = Moment { started, stamp, missed: tick.missed };
+        let moment = Moment { started, clock_went_back: stamp.clock_went_back, missed: tick.missed };
         let fetched = tokio::select! {
             () = shutdown.requested() => break,
             fetched = client.fetch(config.timeout, &mut page, page_format) => fetched,
@@ -56,13 +61,25 @@ pub(super) async fn run(
         let error = fetched.as_ref().err().map(ToString::to_string);
         let (format, fetch_error) = match fetched {
             Ok(format) => (format, None),
-            Err(error) => (Format::Text, Some(error)),
+            Err(error) => {
+                page.clear();
+                release(&mut page);
+                (Format::Text, Some(error))
+            }
+        };
+        let turn = if page.len() > KEPT_BUFFER_BYTES {
+            tokio::select! {
+                () = shutdown.requested() => break,
+                turn = LARGE_PAGES.acquire() => turn.ok(),
+            }
+        } else {
+            None
         };
         // Reading the page and writing its lines would hold up the other targets, were it done here.
         let summary;
         (recorder, page, summary) = spawn_blocking(move || {
             let scrape = Scrape {
-                timestamp_milliseconds: moment.stamp.milliseconds,
+                timestamp_milliseconds: stamp.milliseconds,
                 duration,
                 page: match &error {
                     None => Ok((&page, format)),
@@ -72,6 +89,7 @@ pub(super) async fn run(
             let summary = recorder.record(&scrape, moment);
             page.clear();
             release(&mut page);
+            drop(turn);
             (recorder, page, summary)
         })
         .await?;

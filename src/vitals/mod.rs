@@ -53,10 +53,8 @@ impl Vitals {
             (!elapsed.is_zero()).then(|| growth / elapsed.as_secs_f64())
         };
         let gauges = &now.gauges;
-        let swap_used = match (gauges.swap_free_bytes, gauges.vitals_swap_used_bytes) {
-            (Some(free), _) => used_ratio(gauges.swap_total_bytes, Some(free)),
-            (None, used) => used_ratio(gauges.vitals_swap_total_bytes, used).map(|free| 1.0 - free),
-        };
+        let vitals_swap = gauges.vitals_swap_total_bytes.zip(gauges.vitals_swap_used_bytes);
+        let vitals_swap_free_bytes = vitals_swap.map(|(total, used)| total - used);
         Self {
             cpu_usage_ratio: before
                 .and_then(|before| cpu_usage_ratio(before, now))
@@ -64,7 +62,8 @@ impl Vitals {
             memory_used_ratio: used_ratio(gauges.memory_total_bytes, gauges.memory_available_bytes).or_else(
                 || used_ratio(gauges.vitals_memory_total_bytes, gauges.vitals_memory_available_bytes),
             ),
-            swap_used_ratio: swap_used,
+            swap_used_ratio: used_ratio(gauges.swap_total_bytes, gauges.swap_free_bytes)
+                .or_else(|| used_ratio(gauges.vitals_swap_total_bytes, vitals_swap_free_bytes)),
             fullest_disk: fullest(&now.filesystems).or_else(|| fullest(&now.vitals_disks)),
             load1: gauges.load1.filter(|load| load.is_finite()),
             network_receive_bytes_per_second: rate(|page| &page.network_receive_bytes),
@@ -238,6 +237,17 @@ vitals_disk_available_bytes{device="disk1",fstype="apfs",mountpoint="/"} 20
         observation.clear();
         feed(&mut observation, "other 1\n");
         assert_eq!(Vitals::between(None, &observation, Duration::from_secs(1)), Vitals::default());
+    }
+
+    #[test]
+    fn a_page_with_more_than_any_host_has_none_of_it() {
+        let page: String = (0..70_000)
+            .map(|n| format!("node_disk_read_bytes_total{{device=\"{n}\"}} 1\nvitals_disk_total_bytes{{mountpoint=\"{n}\"}} 1\n"))
+            .collect();
+        let large = observe(&format!("{page}node_load1 1\n"));
+        assert_eq!((large.disk_read_bytes.0.capacity(), large.vitals_disks.capacity()), (0, 0));
+        let vitals = Vitals::between(Some(&large), &large, Duration::from_secs(1));
+        assert_eq!(vitals, Vitals { load1: Some(1.0), ..Vitals::default() });
     }
 
     #[test]

@@ -25,6 +25,9 @@ const IGNORED_FILESYSTEM_TYPES: [&str; 14] = [
 /// Block devices whose traffic another device carries, or that are no disks.
 const LAYERED_DISKS: [&str; 7] = ["bcache", "dm-", "drbd", "loop", "md", "ram", "zram"];
 
+/// The most series of one family, or filesystems, that are looked at. The largest hosts have a few ten thousand.
+const MAX_SERIES: usize = 1 << 16;
+
 /// The samples of one page that matter here. Reuse it with [`Observation::clear`].
 #[derive(Clone, Debug, Default)]
 pub struct Observation {
@@ -73,12 +76,15 @@ impl Observation {
         }
     }
 
-    /// Has to be called after the page's last sample.
+    /// Has to be called after the page's last sample. A family that is larger than any host's counts as absent, and
+    /// its memory is given back.
     pub fn finish(&mut self) {
         for counters in self.counters() {
+            drop_if_too_many(&mut counters.0);
             counters.0.sort_unstable_by_key(|&(series, _)| series);
         }
         for list in [&mut self.filesystems, &mut self.vitals_disks] {
+            drop_if_too_many(list);
             list.sort_by_key(|filesystem| filesystem.key);
             list.dedup_by(|later, kept| later.key == kept.key && kept.absorb(later));
         }
@@ -139,6 +145,12 @@ impl Observation {
     }
 }
 
+fn drop_if_too_many<T>(list: &mut Vec<T>) {
+    if list.len() > MAX_SERIES {
+        *list = Vec::new();
+    }
+}
+
 fn is_loopback(sample: &Sample<'_, '_>) -> bool {
     sample.label("device").is_some_and(|device| device == "lo")
 }
@@ -160,7 +172,7 @@ fn label_hash(sample: &Sample<'_, '_>) -> u64 {
 
 /// The counters of one family: hash of the labels and value, sorted by hash once the page is over.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Counters(Vec<(u64, f64)>);
+pub(super) struct Counters(pub(super) Vec<(u64, f64)>);
 
 impl Counters {
     fn push(&mut self, sample: &Sample<'_, '_>) {

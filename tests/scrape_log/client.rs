@@ -289,17 +289,22 @@ fn a_body_cut_short_is_no_page() {
 
 #[test]
 fn other_answers_than_a_page() {
-    for (response, want) in [
+    const PATH: &str = "check the path";
+    const HTTP: &str = "speaks plain HTTP";
+    for (response, want, remedy) in [
         (
             "HTTP/1.1 302 Found\r\nLocation: http://elsewhere/metrics\r\nContent-Length: 0\r\n\r\n",
             "response: status 302 redirects to \"http://elsewhere/metrics\"",
+            "give the final URL",
         ),
-        ("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", "response: status 404 Not Found"),
-        ("HTTP/1.1 204 No Content\r\n\r\n", "response: status 204 No Content"),
-        ("SSH-2.0-OpenSSH_9.2\r\n", "response: not HTTP/1: "),
-        ("\x15\x03\x01\x00\x02\x02\x46", "response: "),
-        ("up 1\n", "response: "),
-        ("HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n", "response: not HTTP/1: "),
+        ("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", "response: status 404 Not Found", PATH),
+        ("HTTP/1.1 204 No Content\r\n\r\n", "response: status 204 No Content", PATH),
+        ("HTTP/1.1 401 Unauthorized\r\n\r\n", "response: status 401 Unauthorized", "without a password"),
+        ("HTTP/1.1 503 Service Unavailable\r\n\r\n", "response: status 503", "exporter's log"),
+        ("SSH-2.0-OpenSSH_9.2\r\n", "response: not HTTP/1: ", HTTP),
+        ("\x15\x03\x01\x00\x02\x02\x46", "response: ", HTTP),
+        ("up 1\n", "response: ", HTTP),
+        ("HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n", "response: not HTTP/1: ", HTTP),
     ] {
         let peer = Peer::new(move |caller| {
             caller.hear();
@@ -307,7 +312,7 @@ fn other_answers_than_a_page() {
         });
         let error = fetch_once(&peer, LONG).unwrap_err();
         assert!(error.to_string().starts_with(want), "{response:?}: {error}");
-        assert!(!error.remedy().is_empty());
+        assert!(error.remedy().contains(remedy), "{response:?}: {}", error.remedy());
     }
 }
 

@@ -10,10 +10,12 @@ const REPLACEMENT: char = '\u{fffd}';
 /// The page as valid UTF-8 without control characters but tabs and line ends: readers stop at NUL, and terminals
 /// obey escape sequences. Pages that are clean, which is to say nearly all, are not copied.
 pub(super) fn clean_page(page: &[u8]) -> Cow<'_, str> {
-    let text = String::from_utf8_lossy(page);
+    let text = str::from_utf8(page).map_or_else(|_| String::from_utf8_lossy(page), Cow::Borrowed);
     // The two-byte forms of U+0080 to U+009F, which some terminals obey too, begin with 0xc2.
     let suspicious = |byte: u8| matches!(byte, 0..=8 | 11 | 12 | 14..=31 | 127 | 0xc2);
-    if !text.bytes().any(suspicious) && !has_inner_return(text.as_bytes()) {
+    // Without a way out in the middle of it this is a few vector instructions.
+    let clean = !text.bytes().fold(false, |found, byte| found | suspicious(byte));
+    if clean && !has_inner_return(text.as_bytes()) {
         return text;
     }
     let unwanted = |c: char| c.is_control() && !matches!(c, '\t' | '\n' | '\r');

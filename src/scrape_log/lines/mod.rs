@@ -33,8 +33,10 @@ use crate::vitals::Observation;
 const MAX_SCRAPE_BYTES: usize = 32 << 20;
 /// Past this many remembered families the metadata is written anew.
 const MAX_REMEMBERED_FAMILIES: usize = 65_536;
-/// A buffer larger than this that is mostly unused gives its memory back.
-const KEPT_BUFFER_BYTES: usize = 1 << 20;
+/// A buffer that grew beyond this is not kept for the next scrape.
+pub(super) const KEPT_BUFFER_BYTES: usize = 1 << 20;
+/// As many series as lines of a usual length fill such a buffer with.
+const KEPT_SERIES: usize = 16 << 10;
 
 /// Makes lines of pages, one scrape at a time, and keeps its buffers between them.
 #[derive(Debug)]
@@ -107,6 +109,18 @@ impl Lines {
         &self.record
     }
 
+    /// Lets go of the memory that one large page took. To be called once its record is in the file.
+    pub(super) fn give_memory_back(&mut self) {
+        self.record.clear();
+        release(&mut self.record);
+        self.series.clear();
+        self.series.shrink_to(KEPT_SERIES);
+        if self.metadata.len() > MAX_REMEMBERED_FAMILIES {
+            self.metadata.clear();
+        }
+        self.metadata.shrink_to(KEPT_SERIES);
+    }
+
     /// Has the metadata written again with the next scrape, after what was made last did not get into the file.
     pub(super) fn forget_metadata(&mut self) {
         self.metadata.clear();
@@ -121,14 +135,11 @@ impl Lines {
         note: Option<&str>,
         observation: &mut Observation,
     ) -> Summary {
-        self.give_memory_back();
         self.record.clear();
         self.set_timestamp(scrape.timestamp_milliseconds);
         observation.clear();
-        if first_in_file || self.metadata.len() > MAX_REMEMBERED_FAMILIES {
-            self.metadata.clear();
-        }
         if first_in_file {
+            self.metadata.clear();
             self.write_header();
         }
         if let Some(note) = note {
@@ -174,7 +185,7 @@ impl Lines {
         let mut ended = false;
         while let Some(line) = parser.next() {
             match line {
-                Ok(Line::Sample(sample)) if self.is_writable(&sample) => {
+                Ok(Line::Sample(sample)) if is_writable(&sample) => {
                     summary.scraped += 1;
                     observation.see(&sample);
                     let created = format == Format::OpenMetrics
@@ -212,14 +223,6 @@ impl Lines {
             Some(first) if summary.scraped == 0 => Err(format!("page: nothing in it can be read: {first}")),
             _ => Ok(()),
         }
-    }
-
-    /// Whether the sample can be said in OpenMetrics. `__name__` would be a second name, and digits too large
-    /// for a float are refused by readers.
-    fn is_writable(&self, sample: &Sample<'_, '_>) -> bool {
-        let overflow =
-            sample.value.is_infinite() && sample.value_text.bytes().any(|byte| byte.is_ascii_digit());
-        !overflow && sample.labels.iter().all(|label| label.name != "__name__")
     }
 
     /// Appends a sample unless its series has come before. Says whether it did.
@@ -303,13 +306,6 @@ impl Lines {
         push_seconds(&mut self.end_of_line, milliseconds);
         self.end_of_line.push(b'\n');
     }
-
-    fn give_memory_back(&mut self) {
-        release(&mut self.record);
-        if self.series.capacity() > KEPT_BUFFER_BYTES / 16 && self.series.capacity() / 8 > self.series.len() {
-            self.series.shrink_to_fit();
-        }
-    }
 }
 
 impl Summary {
@@ -319,11 +315,16 @@ impl Summary {
     }
 }
 
-/// Lets go of the memory of a buffer that one unusual page blew up.
+/// Lets go of the memory behind a buffer's content, if it is much.
 pub(super) fn release(buffer: &mut Vec<u8>) {
-    if buffer.capacity() > KEPT_BUFFER_BYTES && buffer.capacity() / 4 > buffer.len() {
-        buffer.shrink_to(buffer.len().max(KEPT_BUFFER_BYTES));
-    }
+    buffer.shrink_to(KEPT_BUFFER_BYTES);
+}
+
+/// Whether the sample can be said in OpenMetrics. `__name__` would be a second name, and digits too large
+/// for a float are refused by readers.
+fn is_writable(sample: &Sample<'_, '_>) -> bool {
+    let overflow = sample.value.is_infinite() && sample.value_text.bytes().any(|byte| byte.is_ascii_digit());
+    !overflow && sample.labels.iter().all(|label| label.name != "__name__")
 }
 
 /// What the file's reader should know about a page, in one sentence.

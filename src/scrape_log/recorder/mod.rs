@@ -6,10 +6,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::lines::{Lines, Scrape, Summary};
-use super::schedule::Stamp;
-use super::store::{AppendError, Disk, Entry, PeopleLog, Samples};
+use super::store::{Disk, Entry, PeopleLog, Samples};
 use super::{Config, Target};
 use crate::vitals::{Observation, Vitals};
+
+/// How often a scrape is tried to be written. A failed fsync asks for a new file, whose making needs an fsync too.
+const TRIES: usize = 3;
 
 /// Writes the scrapes of one target into its files.
 pub(super) struct Recorder {
@@ -23,13 +25,13 @@ pub(super) struct Recorder {
     before: Option<(Observation, Instant)>,
 }
 
-/// When a scrape happened.
+/// When a scrape happened, besides its timestamp.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Moment {
     /// Its start by the monotonic clock.
     pub(super) started: Instant,
-    /// Its timestamp.
-    pub(super) stamp: Stamp,
+    /// Its timestamp is so far before the last one that it has to go into a file of its own.
+    pub(super) clock_went_back: bool,
     /// The planned scrapes before it that did not happen.
     pub(super) missed: u64,
 }
@@ -50,16 +52,17 @@ impl Recorder {
 
     /// Writes one scrape. Trouble with the files is logged when it begins and ends, and never ends the recording.
     pub(super) fn record(&mut self, scrape: &Scrape<'_>, moment: Moment) -> Summary {
-        let (summary, written) = self.write_samples(scrape, moment.stamp);
+        let (summary, written) = self.write_samples(scrape, moment.clock_went_back);
         if written.is_err() {
             self.lines.forget_metadata();
         }
+        self.lines.give_memory_back();
         self.samples_trouble.note(written);
         let elapsed = self.before.as_ref().map_or_else(Default::default, |(_, at)| moment.started - *at);
         let before = self.before.as_ref().map(|(observation, _)| observation);
         let vitals = Vitals::between(before, &self.now, elapsed);
         let entry = Entry {
-            timestamp_milliseconds: moment.stamp.milliseconds,
+            timestamp_milliseconds: scrape.timestamp_milliseconds,
             vitals: &vitals,
             duration: scrape.duration,
             samples: summary.written,
@@ -75,23 +78,32 @@ impl Recorder {
         summary
     }
 
-    fn write_samples(&mut self, scrape: &Scrape<'_>, stamp: Stamp) -> (Summary, io::Result<()>) {
+    /// Writes the samples, trying again where need be: a call that failed, or a file that can't be trusted any more,
+    /// is no reason to lose a scrape.
+    fn write_samples(&mut self, scrape: &Scrape<'_>, fresh_file: bool) -> (Summary, io::Result<()>) {
         let note = self.samples_trouble.loss();
-        let mut second_try = false;
-        loop {
-            let ready = self.samples.ready(stamp.milliseconds, stamp.clock_went_back && !second_try);
-            let first_in_file = *ready.as_ref().unwrap_or(&true);
-            let summary = self.lines.write(scrape, first_in_file, note.as_deref(), &mut self.now);
-            let appended = match ready {
-                Ok(_) => self.samples.append(self.lines.record()),
-                Err(error) => Err(AppendError::Refused(error)),
-            };
-            match appended {
-                Ok(()) => return (summary, Ok(())),
-                Err(AppendError::Lost(_)) if !second_try => second_try = true,
-                Err(AppendError::Lost(error) | AppendError::Refused(error)) => return (summary, Err(error)),
+        let mut outcome = self.try_samples(scrape, fresh_file, note.as_deref());
+        for _ in 1..TRIES {
+            if outcome.1.is_ok() {
+                break;
             }
+            self.lines.forget_metadata();
+            outcome = self.try_samples(scrape, false, note.as_deref());
         }
+        outcome
+    }
+
+    fn try_samples(
+        &mut self,
+        scrape: &Scrape<'_>,
+        fresh_file: bool,
+        note: Option<&str>,
+    ) -> (Summary, io::Result<()>) {
+        let ready = self.samples.ready(scrape.timestamp_milliseconds, fresh_file);
+        let first_in_file = *ready.as_ref().unwrap_or(&true);
+        let summary = self.lines.write(scrape, first_in_file, note, &mut self.now);
+        let written = ready.and_then(|_| self.samples.append(self.lines.record()));
+        (summary, written)
     }
 
     /// Closes the files.

@@ -20,12 +20,20 @@ pub(super) struct AppendFile {
 
 /// Why a record was not appended.
 #[derive(Debug)]
-pub(in crate::scrape_log) enum AppendError {
+pub(super) enum AppendError {
     /// The file is as it was; the same record may be tried again.
     Refused(io::Error),
     /// What the device holds of this file is not known any more, or the path leads elsewhere: records belong into
     /// another file.
     Lost(io::Error),
+}
+
+impl AppendError {
+    pub(super) fn into_io(self) -> io::Error {
+        match self {
+            Self::Refused(error) | Self::Lost(error) => error,
+        }
+    }
 }
 
 impl AppendFile {
@@ -88,13 +96,12 @@ impl AppendFile {
         self.file.is_at(&self.path)
     }
 
-    /// Appends a record, with one `write` where the system takes it whole. After an error the file ends where it
-    /// ended before.
+    /// Appends a record. After an error the file ends where it ended before.
     pub(super) fn append(&mut self, record: &[u8], sync: bool) -> Result<(), AppendError> {
         if self.torn {
             self.cut().map_err(AppendError::Refused)?;
         }
-        if let Err(error) = self.write_whole(record) {
+        if let Err(error) = write_whole(self.file.as_mut(), record) {
             self.torn = true;
             if let Err(cut) = self.cut() {
                 tracing::debug!(path = %self.path.display(), error = %cut, "torn end stays until it can be cut");
@@ -108,18 +115,6 @@ impl AppendFile {
             return Err(AppendError::Lost(error));
         }
         self.len += record.len() as u64;
-        Ok(())
-    }
-
-    fn write_whole(&mut self, mut rest: &[u8]) -> io::Result<()> {
-        while !rest.is_empty() {
-            match self.file.write(rest) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(written) => rest = rest.get(written..).unwrap_or_default(),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
         Ok(())
     }
 
@@ -138,9 +133,19 @@ impl AppendFile {
         if self.len == 0 {
             return self.disk.remove_file(&self.directory, &self.name);
         }
-        match self.append(trailer, true) {
-            Ok(()) => Ok(()),
-            Err(AppendError::Refused(error) | AppendError::Lost(error)) => Err(error),
+        self.append(trailer, true).map_err(AppendError::into_io)
+    }
+}
+
+/// Writes all of `rest`, with one call where the system takes it whole.
+pub(super) fn write_whole(file: &mut dyn DiskFile, mut rest: &[u8]) -> io::Result<()> {
+    while !rest.is_empty() {
+        match file.write(rest) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => rest = rest.get(written..).unwrap_or_default(),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
         }
     }
+    Ok(())
 }

@@ -5,11 +5,11 @@ use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use rustix::fs::{Mode, OFlags, open, openat};
+use rustix::fs::{AtFlags, Mode, OFlags, open, openat, unlinkat};
 
 /// A filesystem.
 pub(in crate::scrape_log) trait Disk: Send + Sync {
-    /// Makes a directory and those above it. That it exists is fine.
+    /// Makes a directory and those above it and sees to it that they last. That it exists is fine.
     fn create_directory(&self, path: &Path) -> io::Result<()>;
 
     /// Makes a new file in a directory that is no symbolic link and sees to it that the name lasts.
@@ -66,17 +66,27 @@ impl Disk for SystemDisk {
         if path.is_dir() {
             return Ok(());
         }
-        fs::create_dir_all(path)?;
-        match path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => File::open(parent)?.sync_all(),
-            _ => File::open(".")?.sync_all(),
+        let parent = match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        self.create_directory(parent)?;
+        match fs::create_dir(path) {
+            // Another target's thread was faster.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
+            made => made?,
         }
+        File::open(parent)?.sync_all()
     }
 
     fn create_file(&self, directory: &Path, name: &str) -> io::Result<Box<dyn DiskFile>> {
         let directory = Self::directory(directory)?;
         let file = Self::open(&directory, name, OFlags::CREATE | OFlags::EXCL)?;
-        directory.sync_all()?;
+        if let Err(error) = directory.sync_all() {
+            // No power cut may take the name from under the data, so a name that may not last is given up.
+            unlinkat(&directory, name, AtFlags::empty())?;
+            return Err(error);
+        }
         Ok(file)
     }
 

@@ -10,7 +10,6 @@ mod lock;
 mod people;
 mod recover;
 
-pub(super) use append::AppendError;
 pub(super) use disk::{Disk, SystemDisk};
 pub(super) use lock::Lock;
 pub(super) use people::{Entry, PeopleLog};
@@ -22,7 +21,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::Error;
-use append::AppendFile;
+use append::{AppendError, AppendFile};
 
 /// The last line of a samples file that was closed.
 const END_OF_FILE: &[u8] = b"# EOF\n";
@@ -99,19 +98,21 @@ impl Samples {
     /// Appends the record to the file that [`Samples::ready`] opened.
     ///
     /// # Errors
-    /// [`AppendError::Refused`] when the record can't be written now, the file is as before. [`AppendError::Lost`]
-    /// when the record belongs into another file, which the next call of [`Samples::ready`] opens.
-    pub(super) fn append(&mut self, record: &[u8]) -> Result<(), AppendError> {
-        let Some(open) = &mut self.open else {
-            return Err(AppendError::Lost(io::ErrorKind::NotFound.into()));
-        };
-        let appended = open.file.append(record, true);
-        match appended {
-            Ok(()) => self.close_waiting(),
-            Err(AppendError::Lost(_)) => self.close(),
-            Err(AppendError::Refused(_)) => {}
+    /// When the record can't be written now. The same record may be tried again after another call of
+    /// [`Samples::ready`], which opens a new file if this one can't be trusted any more.
+    pub(super) fn append(&mut self, record: &[u8]) -> io::Result<()> {
+        let Some(open) = &mut self.open else { return Err(io::ErrorKind::NotFound.into()) };
+        match open.file.append(record, true) {
+            Ok(()) => {
+                self.close_waiting();
+                Ok(())
+            }
+            Err(AppendError::Refused(error)) => Err(error),
+            Err(AppendError::Lost(error)) => {
+                self.close();
+                Err(error)
+            }
         }
-        appended
     }
 
     /// Ends the open file with `# EOF`, and those that could not be ended before.

@@ -59,10 +59,7 @@ impl PeopleLog {
         write_line(&mut self.line, entry);
         let appended = file.append(self.line.as_bytes(), false);
         self.open = Some((day, file));
-        match appended {
-            Ok(()) => Ok(()),
-            Err(AppendError::Refused(error) | AppendError::Lost(error)) => Err(error),
-        }
+        appended.map_err(AppendError::into_io)
     }
 }
 

@@ -133,6 +133,10 @@ impl FetchError {
                 "check that this port speaks plain HTTP"
             }
             FetchError::Redirect { .. } => "redirects are not followed: give the final URL as the target",
+            FetchError::Status { status } if matches!(status.as_u16(), 401 | 403 | 407) => {
+                "let this machine in without a password: none can be sent"
+            }
+            FetchError::Status { status } if status.is_server_error() => "see the exporter's log",
             FetchError::Status { .. } | FetchError::ContentType(_) => {
                 "check the path of the target: it has to be the exporter's page of metrics"
             }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use memchr::memmem;
 
+use super::append::write_whole;
 use super::disk::{Disk, DiskFile};
 use super::{END_OF_FILE, samples_file_names};
 use crate::scrape_log::lines::{COMMIT_MARK, SYNTHETIC_SAMPLES};
@@ -78,11 +79,7 @@ fn recover(disk: &dyn Disk, directory: &Path, name: &str) -> io::Result<Recovere
         return Ok(Recovered::Removed { bytes: len });
     }
     file.truncate(whole)?;
-    let mut rest = END_OF_FILE;
-    while !rest.is_empty() {
-        let written = file.write(rest)?;
-        rest = rest.get(written..).unwrap_or_default();
-    }
+    write_whole(file.as_mut(), END_OF_FILE)?;
     file.sync()?;
     Ok(Recovered::Cut { bytes: len - whole })
 }
@@ -143,7 +140,8 @@ fn line_end(data: &[u8], start: usize) -> Option<usize> {
 fn is_whole(lines: &[u8], mark: &[u8]) -> bool {
     let samples = lines.split_inclusive(|&byte| byte == b'\n').filter(|line| !line.starts_with(b"#")).count();
     let expected = mark_value(mark).and_then(|written| written.checked_add(SYNTHETIC_SAMPLES - 1));
-    expected == Some(samples) && memchr::memchr(0, lines).is_none()
+    let hole = |data| memchr::memchr(0, data).is_some();
+    expected == Some(samples) && !hole(lines) && !hole(mark)
 }
 
 /// The value of a commit mark, if the line is as this program writes it.
