@@ -1,7 +1,7 @@
 //! The programs' own log, on standard error: one `logfmt` or JSON line an event, with the keys that
 //! node_exporter's log has (`time`, `level`, `msg`, then the event's own).
 
-use std::fmt::{self, Write};
+use std::fmt;
 use std::io::IsTerminal;
 
 use tracing::field::{Field, Visit};
@@ -12,7 +12,7 @@ use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
-use super::logfmt;
+use super::{json, logfmt};
 
 /// The values of `--log.level`.
 pub const LEVELS: [&str; 4] = ["debug", "info", "warn", "error"];
@@ -77,9 +77,9 @@ impl Line {
         if !self.text.is_empty() {
             self.text.push(',');
         }
-        json_string(&mut self.text, key);
+        json::string(&mut self.text, key);
         self.text.push(':');
-        json_string(&mut self.text, value);
+        json::string(&mut self.text, value);
     }
 }
 
@@ -94,25 +94,6 @@ impl Visit for Line {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         self.record_str(field, &format!("{value:?}"));
     }
-}
-
-/// Appends a JSON string (RFC 8259, section 7). Control characters become escapes, so that nothing that a peer sends
-/// reaches a terminal as such.
-pub fn json_string(out: &mut String, value: &str) {
-    out.push('"');
-    for character in value.chars() {
-        match character {
-            '"' | '\\' => out.extend(['\\', character]),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            control if control.is_control() => {
-                let _infallible = write!(out, "\\u{:04x}", u32::from(control));
-            }
-            other => out.push(other),
-        }
-    }
-    out.push('"');
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write};
 
-use super::log::json_string;
+use super::json;
 
 /// Appends ` key=value` (without the blank at the start of a line), the value quoted where it has to be.
 pub fn pair(out: &mut String, key: &str, value: impl fmt::Display) {
@@ -26,7 +26,7 @@ pub fn quote(out: &mut String, value: &str) {
     if !value.is_empty() && value.chars().all(plain) {
         out.push_str(value);
     } else {
-        json_string(out, value);
+        json::string(out, value);
     }
 }
 
@@ -39,6 +39,6 @@ mod tests {
         super::pair(&mut line, "path", "/srv/x");
         super::pair(&mut line, "error", "no \"such\"\n\u{1b}[31m");
         super::pair(&mut line, "empty", "");
-        assert_eq!(line, "a=1.5 path=/srv/x error=\"no \\\"such\\\"\\n\\u001b[31m\" empty=\"\"");
+        assert_eq!(line, "a=1.5 path=/srv/x error=\"no \\\"such\\\"\\u000a\\u001b[31m\" empty=\"\"");
     }
 }

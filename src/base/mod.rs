@@ -1,6 +1,7 @@
 //! What every room needs and none owns: durations, the log, stopping, wrong command lines.
 
 pub mod duration;
+pub mod json;
 pub mod log;
 pub mod logfmt;
 pub mod shutdown;

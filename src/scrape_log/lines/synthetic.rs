@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Lines, Summary, push_seconds};
-use crate::base::log::json_string;
+use crate::base::json;
 use crate::exposition::write_value;
 
 /// The name of the last sample of a scrape.
@@ -29,10 +29,10 @@ impl Lines {
     /// What a file begins with: where it comes from, and metadata of the samples about scrapes.
     pub(super) fn write_header(&mut self) {
         let mut json = String::from("{\"v\":1,\"tool\":");
-        json_string(&mut json, concat!("scrape-log ", env!("CARGO_PKG_VERSION")));
+        json::string(&mut json, concat!("scrape-log ", env!("CARGO_PKG_VERSION")));
         for (key, value) in [(",\"job\":", &self.job), (",\"target\":", &self.target)] {
             json.push_str(key);
-            json_string(&mut json, value);
+            json::string(&mut json, value);
         }
         json.push_str(",\"interval\":");
         self.push_lines(&["# HELP scrapelog_file ", &json]);
@@ -48,7 +48,7 @@ impl Lines {
         self.push_lines(&["# HELP scrapelog_error {\"ts\":"]);
         push_seconds(&mut self.record, timestamp_milliseconds);
         let mut json = String::from(",\"err\":");
-        json_string(&mut json, text);
+        json::string(&mut json, text);
         self.push_lines(&[&json, "}\n"]);
     }
 

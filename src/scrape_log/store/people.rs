@@ -131,7 +131,7 @@ mod tests {
         assert_eq!(
             line,
             "time=2026-11-21T02:00:00.016Z up=0 scrape_duration_seconds=0.0131 missed_scrapes=2 \
-             error=\"connect: \\u001b[31m\\nrefused\"\n"
+             error=\"connect: \\u001b[31m\\u000arefused\"\n"
         );
     }
 }
