@@ -76,12 +76,15 @@ fn promtool_and_victoriametrics_give_back_what_was_recorded() {
     assert_same("VictoriaMetrics", &finite, &imported, 1e-12);
 }
 
-/// Records both exporters until each has been scraped often enough, stops the recorder and gives the files.
+/// Records both exporters and Prometheus' own page, which has histograms, summaries and NaN, until each has been
+/// scraped often enough, stops the recorder and gives the files.
 fn record(storage: &Path) -> Vec<PathBuf> {
     fs::create_dir(storage).unwrap();
+    let directory = tempfile::tempdir().unwrap();
     let (ours, theirs) = (vitals_exporter(&[""; 0]), node_exporter(&[""; 0]));
-    let mut recorder = scrape_log(&[ours.address, theirs.address], storage);
-    wait_until("ten scrapes of each exporter", Duration::from_secs(60), || {
+    let other = prometheus("global: {scrape_interval: 1h}\n", directory.path());
+    let mut recorder = scrape_log(&[ours.address, theirs.address, other.address], storage);
+    wait_until("ten scrapes of each target", Duration::from_secs(60), || {
         assert!(recorder.is_alive(), "scrape-log ended:\n{}", recorder.log());
         let mut scrapes: BTreeMap<PathBuf, usize> = BTreeMap::new();
         for file in sample_files(storage) {
@@ -89,7 +92,7 @@ fn record(storage: &Path) -> Vec<PathBuf> {
             let marks = text.lines().filter(|line| line.starts_with(COMMIT_MARK)).count();
             *scrapes.entry(file.parent()?.to_owned()).or_default() += marks;
         }
-        (scrapes.len() == 2 && scrapes.values().all(|&scrapes| scrapes >= SCRAPES)).then_some(())
+        (scrapes.len() == 3 && scrapes.values().all(|&scrapes| scrapes >= SCRAPES)).then_some(())
     });
     let (status, log) = recorder.terminate(Duration::from_secs(5));
     assert!(status.success(), "scrape-log ended with {status}:\n{log}");
@@ -135,7 +138,7 @@ fn read_files(files: &[PathBuf]) -> Recorded {
 /// The record itself is whole: each scrape as many samples as it says, one a second, all of them `up`.
 fn check_the_record(recorded: &Recorded) {
     let scrapes = scrapes_by_instance(recorded);
-    assert_eq!(scrapes.len(), 2, "{scrapes:?}");
+    assert_eq!(scrapes.len(), 3, "{scrapes:?}");
     for (series, points) in recorded.iter().filter(|(series, _)| series.name == "up") {
         assert!(points.len() >= SCRAPES, "{series} was scraped {} times", points.len());
         assert!(points.values().all(|&up| up == 1.0), "{series}: {points:?}");
