@@ -178,14 +178,20 @@ fn bad_requests_get_their_code() {
     let server = Server::start(short());
     for (request, want) in [
         ("GET /2\r\n\r\n".to_owned(), "400"),
+        ("GET /2 HTTP/1.1\r\n\r\n".into(), "400"),
+        ("GET /2 HTTP/1.1\r\nHost: a\r\n\r\n".into(), "200"),
         (format!("GET /2 HTTP/1.1\r\nX: {}\r\n\r\n", "a".repeat(20_000)), "431"),
         (format!("GET /2 HTTP/1.1\r\n{}\r\n", "X: a\r\n".repeat(200)), "431"),
         (
-            "POST /2 HTTP/1.1\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n".into(),
+            "POST /2 HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+                .into(),
             "400",
         ),
-        ("POST /2 HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nFFFFFFFFFFFFFFFFF\r\nx".into(), "400"),
-        ("GET /2 HTTP/1.1\r\nX: a\0b\r\n\r\n".into(), "400"),
+        (
+            "POST /2 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nFFFFFFFFFFFFFFFFF\r\nx".into(),
+            "400",
+        ),
+        ("GET /2 HTTP/1.1\r\nHost: a\r\nX: a\0b\r\n\r\n".into(), "400"),
         ("\x16\x03\x01\x02\r\n\r\n".into(), "400"),
     ] {
         let mut stream = server.connect();

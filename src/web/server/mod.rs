@@ -21,10 +21,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderValue, TRANSFER_ENCODING};
+use hyper::header::{CONNECTION, CONTENT_TYPE, HOST, HeaderValue, TRANSFER_ENCODING};
 use hyper::http::request::Parts;
 use hyper::service::service_fn;
-use hyper::{Request, Response, StatusCode};
+use hyper::{Request, Response, StatusCode, Version};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, sleep};
 
@@ -221,6 +221,8 @@ async fn answer(
     // it before this code could see the contradiction.
     let mut response = if parts.headers.contains_key(TRANSFER_ENCODING) {
         plain(StatusCode::BAD_REQUEST, "Requests with a Transfer-Encoding are not taken.\n")
+    } else if parts.version == Version::HTTP_11 && !parts.headers.contains_key(HOST) {
+        plain(StatusCode::BAD_REQUEST, "A request of HTTP/1.1 needs a Host (RFC 9112, section 3.2).\n")
     } else {
         handler.handle(parts, peer).await
     };
