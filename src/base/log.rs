@@ -74,16 +74,49 @@ impl Line {
         if !self.json {
             return logfmt::pair(&mut self.text, key, value);
         }
+        self.json_key(key);
+        json::string(&mut self.text, value);
+    }
+
+    /// A pair whose value needs no quotes in either format.
+    fn bare_pair(&mut self, key: &str, value: impl fmt::Display) {
+        if !self.json {
+            return logfmt::pair(&mut self.text, key, value);
+        }
+        self.json_key(key);
+        self.text.push_str(&value.to_string());
+    }
+
+    fn json_key(&mut self, key: &str) {
         if !self.text.is_empty() {
             self.text.push(',');
         }
         json::string(&mut self.text, key);
         self.text.push(':');
-        json::string(&mut self.text, value);
     }
 }
 
 impl Visit for Line {
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.bare_pair(field.name(), value);
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.bare_pair(field.name(), value);
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.bare_pair(field.name(), value);
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        if value.is_finite() {
+            self.bare_pair(field.name(), value);
+        } else {
+            self.pair(field.name(), &value.to_string());
+        }
+    }
+
     fn record_str(&mut self, field: &Field, value: &str) {
         match field.name() {
             "message" => value.clone_into(&mut self.message),
@@ -104,9 +137,9 @@ mod tests {
     fn json_lines_are_json() {
         let mut line = Line { json: true, text: String::new(), message: String::new() };
         line.pair("msg", "a \"b\"\n\u{7f}");
-        line.pair("n", "1");
+        line.bare_pair("n", 1.5);
         let read: serde_json::Value = serde_json::from_str(&format!("{{{}}}", line.text)).unwrap();
         assert_eq!(read["msg"], "a \"b\"\n\u{7f}");
-        assert_eq!(read["n"], "1");
+        assert_eq!(read["n"], 1.5);
     }
 }

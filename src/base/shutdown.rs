@@ -40,11 +40,6 @@ impl Shutdown {
         // An error means that the trigger is gone, which is a request too.
         if self.0.wait_for(|stop| *stop).await.is_err() {}
     }
-
-    /// Whether the program is to stop.
-    pub fn is_requested(&self) -> bool {
-        *self.0.borrow() || self.0.has_changed().is_err()
-    }
 }
 
 impl Trigger {

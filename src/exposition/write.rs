@@ -181,13 +181,6 @@ impl Family<'_> {
     }
 }
 
-/// Appends the `# HELP` and `# TYPE` lines of a family. `help` is plain text, not yet escaped.
-pub fn write_family_header(out: &mut Vec<u8>, name: &str, help: &str, kind: Kind, format: Format) {
-    let mut escaped = Vec::with_capacity(help.len());
-    escape_help(&mut escaped, help);
-    header(out, name.as_bytes(), &escaped, kind, format);
-}
-
 fn header(out: &mut Vec<u8>, name: &[u8], escaped_help: &[u8], kind: Kind, format: Format) {
     let (family, kind) = match (kind, format) {
         (Kind::Counter, Format::OpenMetrics) => match name.strip_suffix(b"_total") {
@@ -218,7 +211,7 @@ fn header(out: &mut Vec<u8>, name: &[u8], escaped_help: &[u8], kind: Kind, forma
 }
 
 /// Appends a help text with backslash and newline escaped.
-pub fn escape_help(out: &mut Vec<u8>, help: &str) {
+fn escape_help(out: &mut Vec<u8>, help: &str) {
     escape(out, help.as_bytes(), b"\\\n");
 }
 
