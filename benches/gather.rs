@@ -14,7 +14,7 @@ use vitals::exposition::{Exposition, Format};
 fn gather(criterion: &mut Criterion) {
     let settings = Settings::default();
     let by_default = |name: &str| COLLECTORS.iter().any(|spec| spec.name == name && spec.default_on);
-    let mut set = match CollectorSet::build(&settings, by_default) {
+    let mut set = match CollectorSet::build(COLLECTORS, &settings, by_default) {
         Ok(set) => set,
         Err(error) => panic!("the default flags are refused: {error}"),
     };

@@ -18,7 +18,7 @@ fn page_of(root: Root, names: &[&str], flags: &[(&str, &str)], scrapes: u32) -> 
         let mut all = COLLECTORS.iter().flat_map(|spec| spec.flags);
         settings.set(all.find(|flag| flag.name == *name).unwrap(), value).unwrap();
     }
-    let mut set = CollectorSet::build(&settings, |name| names.contains(&name)).unwrap();
+    let mut set = CollectorSet::build(COLLECTORS, &settings, |name| names.contains(&name)).unwrap();
     let mut out = Exposition::new();
     for scrape in 0..scrapes {
         if scrape > 0 {

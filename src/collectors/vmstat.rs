@@ -23,7 +23,6 @@ pub(super) const SPEC: Spec = Spec {
 struct VmStat {
     file: KernelFile,
     filter: Filter,
-    help: String,
 }
 
 impl VmStat {
@@ -31,7 +30,6 @@ impl VmStat {
         Self {
             file: KernelFile::new(settings.root.proc("vmstat")),
             filter: Filter::new(settings.pattern(&FIELDS), None),
-            help: String::new(),
         }
     }
 }
@@ -41,11 +39,8 @@ impl Collector for VmStat {
         let text = read(&mut self.file, &mut context.buffer)?;
         for entry in parse(text, |key| self.filter.keeps(key)) {
             let (key, value) = entry.map_err(|error| error.at(self.file.path()))?;
-            self.help.clear();
-            for part in ["/proc/vmstat information field ", key, "."] {
-                self.help.push_str(part);
-            }
-            out.family_parts(&["node_vmstat_", key], &self.help, Kind::Untyped).sample(&[], value as f64);
+            let help = ["/proc/vmstat information field ", key, "."];
+            out.family_parts(&["node_vmstat_", key], &help, Kind::Untyped).sample(&[], value as f64);
         }
         Ok(())
     }

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 
 use crate::base::shutdown::Shutdown;
-use crate::collectors::{BuildError, CollectorSet, Settings};
+use crate::collectors::{BuildError, COLLECTORS, CollectorSet, Settings};
 use crate::web::server::{self, Limits, ListenError};
 use gather::Gatherer;
 use routes::Routes;
@@ -74,7 +74,8 @@ impl Exporter {
     /// # Errors
     /// [`StartError`]; nothing stays bound.
     pub fn start(config: &Config) -> Result<Self, StartError> {
-        let collectors = CollectorSet::build(&config.settings, |name| config.collectors.contains(name))?;
+        let collectors =
+            CollectorSet::build(COLLECTORS, &config.settings, |name| config.collectors.contains(name))?;
         server::raise_open_files_limit();
         let listeners: Vec<TcpListener> =
             config.listen_addresses.iter().map(|address| server::bind(address)).collect::<Result<_, _>>()?;

@@ -53,11 +53,11 @@ impl Exposition {
 
     /// Opens a family. A family that gets no sample does not appear on the page.
     pub fn family(&mut self, name: &str, help: &str, kind: Kind) -> Family<'_> {
-        self.family_parts(&[name], help, kind)
+        self.family_parts(&[name], &[help], kind)
     }
 
-    /// Opens a family whose name is the concatenation of `name_parts`, without building that name first.
-    pub fn family_parts(&mut self, name_parts: &[&str], help: &str, kind: Kind) -> Family<'_> {
+    /// Opens a family whose name and help are put together here from their parts.
+    pub fn family_parts(&mut self, name_parts: &[&str], help_parts: &[&str], kind: Kind) -> Family<'_> {
         let start = self.text.len();
         for part in name_parts {
             self.text.extend_from_slice(part.as_bytes());
@@ -67,7 +67,9 @@ impl Exposition {
             std::str::from_utf8(&self.text[name.clone()]).is_ok_and(super::is_metric_name),
             "not a metric name: {name_parts:?}"
         );
-        escape_help(&mut self.text, help);
+        for part in help_parts {
+            escape_help(&mut self.text, part);
+        }
         let samples = self.text.len()..self.text.len();
         self.families.push(Entry { name: name.clone(), help: name.end..samples.start, samples, kind });
         let last = self.families.len() - 1;
@@ -150,18 +152,23 @@ impl Family<'_> {
     /// Appends one sample. `labels` are pairs of name and value, sorted by name; a value need not be UTF-8: what
     /// is not becomes U+FFFD.
     pub fn sample(&mut self, labels: &[(&str, &[u8])], value: f64) {
-        debug_assert!(labels.is_sorted_by(|a, b| a.0 < b.0), "labels not sorted: {labels:?}");
+        self.sample_with(labels.iter().copied(), value);
+    }
+
+    /// [`Family::sample`] with labels that are not at hand as a slice.
+    pub fn sample_with<'l>(&mut self, labels: impl IntoIterator<Item = (&'l str, &'l [u8])>, value: f64) {
         self.text.extend_from_within(self.name.clone());
-        if !labels.is_empty() {
-            let mut separator = b'{';
-            for (name, value) in labels {
-                self.text.push(separator);
-                separator = b',';
-                self.text.extend_from_slice(name.as_bytes());
-                self.text.extend_from_slice(b"=\"");
-                escape_label_value(self.text, value);
-                self.text.push(b'"');
-            }
+        let mut previous = "";
+        for (name, value) in labels {
+            debug_assert!(previous < name, "labels not sorted: {previous} before {name}");
+            self.text.push(if previous.is_empty() { b'{' } else { b',' });
+            previous = name;
+            self.text.extend_from_slice(name.as_bytes());
+            self.text.extend_from_slice(b"=\"");
+            escape_label_value(self.text, value);
+            self.text.push(b'"');
+        }
+        if !previous.is_empty() {
             self.text.push(b'}');
         }
         self.text.push(b' ');

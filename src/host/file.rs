@@ -1,30 +1,39 @@
 //! Reading files of procfs and sysfs.
 
+use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{self, Read};
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use rustix::fs::{FsWord, PROC_SUPER_MAGIC};
+use rustix::buffer::spare_capacity;
+use rustix::fs::{FsWord, PROC_SUPER_MAGIC, RawDir, SeekFrom};
+use rustix::process::{Resource, getrlimit};
 
 /// The type of sysfs in `struct statfs` (kernel: `include/uapi/linux/magic.h`).
 const SYSFS_MAGIC: FsWord = 0x6265_6572;
 
 /// How much room a first read gets. Most files of procfs fit, and those that do not double it.
 const FIRST_READ_BYTES: usize = 16 * 1024;
+/// The most that one attribute of sysfs can have.
+const VALUE_BYTES: usize = 4096;
 
 /// A file that is read at every scrape: it is opened once and read again from its start with `pread`, which for
 /// procfs and sysfs gives fresh content at about half the cost of opening it anew.
 #[derive(Debug)]
 pub struct KernelFile {
     path: PathBuf,
-    file: Option<File>,
+    open: Option<KeptOpen>,
 }
 
 impl KernelFile {
     /// Names the file. Nothing is opened before the first read.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), file: None }
+        Self { path: path.into(), open: None }
     }
 
     /// The file's path, for messages.
@@ -38,59 +47,188 @@ impl KernelFile {
     /// What opening or reading gave. A file that is open and can't be read any more, as when its device was
     /// unplugged and came back, is opened anew before that.
     pub fn read<'b>(&mut self, buffer: &'b mut Vec<u8>) -> io::Result<&'b [u8]> {
-        if let Some(file) = self.file.take()
-            && read_from_start(&file, buffer).is_ok()
-        {
-            self.file = Some(file);
-            return Ok(buffer);
-        }
-        let file = File::open(&self.path)?;
-        read_from_start(&file, buffer)?;
-        self.file = is_made_by_kernel(&file).then_some(file);
+        self.read_with(buffer, read_whole)?;
         Ok(buffer)
     }
-}
 
-/// Whether the file is one of procfs or sysfs. Any other, such as a copy or what FUSE shows in a container, may be
-/// replaced by renaming, and then an open one would show the old content for ever.
-fn is_made_by_kernel(file: &File) -> bool {
-    rustix::fs::fstatfs(file).is_ok_and(|found| matches!(found.f_type, PROC_SUPER_MAGIC | SYSFS_MAGIC))
-}
+    /// Reads a file that holds one short value, as the attributes of sysfs and `/proc/sys` do (at most 4 KiB), with
+    /// a single call, and gives the value without white space around it. `buffer` is emptied first.
+    ///
+    /// # Errors
+    /// As [`KernelFile::read`]. Drivers refuse single values with EINVAL, ENODATA, EAGAIN and others: callers skip
+    /// that value.
+    pub fn value<'b>(&mut self, buffer: &'b mut Vec<u8>) -> io::Result<&'b [u8]> {
+        self.read_with(buffer, read_once)?;
+        Ok(buffer.trim_ascii())
+    }
 
-fn read_from_start(file: &File, buffer: &mut Vec<u8>) -> io::Result<()> {
-    let capacity = buffer.capacity().max(FIRST_READ_BYTES);
-    buffer.resize(capacity, 0);
-    let mut filled = 0;
-    loop {
-        if filled == buffer.len() {
-            buffer.resize(buffer.len() * 2, 0);
+    fn read_with(
+        &mut self,
+        buffer: &mut Vec<u8>,
+        read: fn(&OwnedFd, &mut Vec<u8>) -> io::Result<()>,
+    ) -> io::Result<()> {
+        if let Some(open) = self.open.take()
+            && read(&open.0, buffer).is_ok()
+        {
+            self.open = Some(open);
+            return Ok(());
         }
-        match file.read_at(&mut buffer[filled..], filled as u64) {
-            Ok(0) => break,
-            Ok(count) => filled += count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => {
-                buffer.clear();
-                return Err(error);
-            }
+        let file = OwnedFd::from(File::open(&self.path)?);
+        read(&file, buffer)?;
+        self.open = KeptOpen::new(file);
+        Ok(())
+    }
+}
+
+/// A file or directory of procfs or sysfs that stays open. Any other, such as a copy or what FUSE shows in a
+/// container, may be replaced by renaming, and then an open one would show the old content for ever.
+#[derive(Debug)]
+struct KeptOpen(OwnedFd);
+
+/// How many [`KeptOpen`] there are.
+static KEPT_OPEN: AtomicUsize = AtomicUsize::new(0);
+
+/// How many there may be: hosts with hundreds of devices have more files than a process may open.
+fn kept_open_max() -> usize {
+    static MAX: OnceLock<usize> = OnceLock::new();
+    *MAX.get_or_init(|| {
+        let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+        usize::try_from(limit / 2).unwrap_or(usize::MAX).min(4096)
+    })
+}
+
+impl KeptOpen {
+    fn new(file: OwnedFd) -> Option<Self> {
+        let by_kernel = |found: rustix::fs::StatFs| matches!(found.f_type, PROC_SUPER_MAGIC | SYSFS_MAGIC);
+        if KEPT_OPEN.load(Ordering::Relaxed) >= kept_open_max()
+            || !rustix::fs::fstatfs(&file).is_ok_and(by_kernel)
+        {
+            return None;
+        }
+        KEPT_OPEN.fetch_add(1, Ordering::Relaxed);
+        Some(Self(file))
+    }
+}
+
+impl Drop for KeptOpen {
+    fn drop(&mut self) {
+        KEPT_OPEN.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn read_whole(file: &OwnedFd, buffer: &mut Vec<u8>) -> io::Result<()> {
+    buffer.clear();
+    buffer.reserve(FIRST_READ_BYTES);
+    while read_more(file, buffer)? > 0 {
+        if buffer.len() == buffer.capacity() {
+            buffer.reserve(buffer.len());
         }
     }
-    buffer.truncate(filled);
     Ok(())
 }
 
-/// Reads a file that holds one short value (at most 4 KiB, the most a sysfs attribute can have) with a single
-/// read, and gives it without white space around it. `buffer` is emptied first.
+fn read_once(file: &OwnedFd, buffer: &mut Vec<u8>) -> io::Result<()> {
+    buffer.clear();
+    buffer.reserve(VALUE_BYTES);
+    read_more(file, buffer).map(drop)
+}
+
+/// Reads on from where `buffer` ends. Gives how much it was.
+fn read_more(file: &OwnedFd, buffer: &mut Vec<u8>) -> io::Result<usize> {
+    let offset = buffer.len() as u64;
+    Ok(rustix::io::retry_on_intr(|| rustix::io::pread(file, spare_capacity(buffer), offset))?)
+}
+
+/// [`KernelFile::value`] of a file that is not read again.
 ///
 /// # Errors
-/// What opening or reading gave. Drivers refuse single values with EINVAL, ENODATA, EAGAIN and others: callers
-/// skip that value.
+/// What opening or reading gave.
 pub fn read_small<'b>(path: &Path, buffer: &'b mut Vec<u8>) -> io::Result<&'b [u8]> {
-    buffer.clear();
-    buffer.resize(4096, 0);
-    let count = File::open(path)?.read(buffer)?;
-    buffer.truncate(count);
+    read_once(&File::open(path)?.into(), buffer)?;
     Ok(buffer.trim_ascii())
+}
+
+/// A directory that is listed at every scrape, such as one class of devices in sysfs.
+#[derive(Debug)]
+pub struct Folder {
+    path: PathBuf,
+    open: Option<KeptOpen>,
+    /// The names as the kernel gave them, each with a NUL behind it.
+    listed: Vec<u8>,
+    names: Vec<Box<[u8]>>,
+    changed: bool,
+}
+
+impl Folder {
+    /// Names the directory. Nothing is opened before it is listed.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), open: None, listed: Vec::new(), names: Vec::new(), changed: true }
+    }
+
+    /// The directory's path.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The names in it when it was last listed, without those that begin with a dot, sorted.
+    pub fn names(&self) -> &[Box<[u8]>] {
+        &self.names
+    }
+
+    /// The path of the entry called `name`.
+    pub fn entry(&self, name: &[u8]) -> PathBuf {
+        self.path.join(OsStr::from_bytes(name))
+    }
+
+    /// Lists the directory and says whether to look at its entries anew: at the first call, when names have come
+    /// or gone, and at the call after that, since a driver may take its time to fill a new device's directory.
+    ///
+    /// # Errors
+    /// What opening or reading gave; there are no names then.
+    pub fn list(&mut self, buffer: &mut Vec<u8>) -> io::Result<bool> {
+        let before = std::mem::take(&mut self.listed);
+        let result = self.list_names(buffer).inspect_err(|_| self.listed.clear());
+        let changed_now = result.is_err() || before != self.listed;
+        if changed_now {
+            let names = self.listed.split(|&byte| byte == 0).filter(|name| !name.is_empty());
+            self.names = names.map(Into::into).collect();
+            self.names.sort_unstable();
+        }
+        let changed = std::mem::replace(&mut self.changed, changed_now);
+        result.map(|()| changed || changed_now)
+    }
+
+    fn list_names(&mut self, buffer: &mut Vec<u8>) -> io::Result<()> {
+        // Of a directory that was removed and made anew, as when a module is loaded again, the open one is empty.
+        if let Some(open) = self.open.take()
+            && rustix::fs::seek(&open.0, SeekFrom::Start(0)).is_ok()
+            && read_names(&open.0, buffer, &mut self.listed).is_ok()
+            && !self.listed.is_empty()
+        {
+            self.open = Some(open);
+            return Ok(());
+        }
+        let file = OwnedFd::from(File::open(&self.path)?);
+        read_names(&file, buffer, &mut self.listed)?;
+        self.open = KeptOpen::new(file);
+        Ok(())
+    }
+}
+
+/// Puts the names of a directory's entries into `names`, which is emptied first.
+fn read_names(directory: impl AsFd, buffer: &mut Vec<u8>, names: &mut Vec<u8>) -> io::Result<()> {
+    names.clear();
+    buffer.clear();
+    buffer.reserve(FIRST_READ_BYTES);
+    let mut entries = RawDir::new(directory, buffer.spare_capacity_mut());
+    while let Some(entry) = entries.next() {
+        let entry = entry?;
+        let name = entry.file_name().to_bytes_with_nul();
+        if !name.starts_with(b".") {
+            names.extend_from_slice(name);
+        }
+    }
+    Ok(())
 }
 
 /// Which state of a file was read, for files that seldom change: while the stamp stays the same, so does the
@@ -188,8 +326,66 @@ mod tests {
         let (mut first, mut second) = (Vec::new(), Vec::new());
         file.read(&mut first).unwrap();
         std::thread::sleep(std::time::Duration::from_millis(30));
-        assert!(file.file.is_some());
+        assert!(file.open.is_some());
         file.read(&mut second).unwrap();
         assert_ne!(first, second);
+    }
+
+    #[test]
+    fn values_are_read_with_one_call_and_trimmed() {
+        let mut buffer = Vec::new();
+        let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+        let mut file = KernelFile::new("/proc/sys/kernel/osrelease");
+        for _ in 0..2 {
+            assert_eq!(file.value(&mut buffer).unwrap(), release.trim().as_bytes());
+        }
+        assert!(file.open.is_some());
+    }
+
+    #[test]
+    fn a_folder_tells_when_to_look_at_its_entries() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("class");
+        let mut folder = Folder::new(&path);
+        let mut buffer = Vec::new();
+        assert_eq!(folder.list(&mut buffer).unwrap_err().kind(), io::ErrorKind::NotFound);
+        std::fs::create_dir(&path).unwrap();
+        let long = "n".repeat(255);
+        let many: Vec<String> = (0..500).map(|n| format!("{long:.240}{n:03}")).collect();
+        for name in many.iter().map(String::as_str).chain(["b", "a", ".hidden"]) {
+            std::fs::write(path.join(name), "").unwrap();
+        }
+        let looks: Vec<bool> = (0..4).map(|_| folder.list(&mut buffer).unwrap()).collect();
+        assert_eq!(looks, [true, true, false, false]);
+        assert_eq!(folder.names().len(), 502);
+        assert_eq!(folder.names().iter().take(2).map(|name| &**name).collect::<Vec<_>>(), [b"a", b"b"]);
+        std::fs::remove_dir_all(&path).unwrap();
+        assert!(folder.list(&mut buffer).is_err() && folder.names().is_empty());
+        std::fs::create_dir(&path).unwrap();
+        assert!(folder.list(&mut buffer).unwrap());
+        std::fs::write(path.join("c"), "").unwrap();
+        let looks: Vec<bool> = (0..3).map(|_| folder.list(&mut buffer).unwrap()).collect();
+        assert_eq!((looks, folder.names().len()), (vec![true, true, false], 1));
+    }
+
+    #[test]
+    fn a_folder_of_the_kernel_is_kept_open_and_fresh() {
+        let mut folder = Folder::new(format!("/proc/{}/task", std::process::id()));
+        let mut buffer = Vec::new();
+        folder.list(&mut buffer).unwrap();
+        assert!(folder.open.is_some());
+        let (done, wait) = std::sync::mpsc::channel::<()>();
+        let (tell, told) = std::sync::mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            tell.send(std::fs::read_link("/proc/thread-self").unwrap()).unwrap();
+            wait.recv().unwrap_err();
+        });
+        let new = told.recv().unwrap();
+        let new: Box<[u8]> = new.file_name().unwrap().as_bytes().into();
+        assert!(!folder.names().contains(&new));
+        assert!(folder.list(&mut buffer).unwrap());
+        assert!(folder.names().contains(&new));
+        drop(done);
+        thread.join().unwrap();
     }
 }

@@ -7,7 +7,7 @@ pub mod parse;
 
 use std::path::{Path, PathBuf};
 
-pub use file::{FileStamp, KernelFile, read_small};
+pub use file::{FileStamp, Folder, KernelFile, read_small};
 pub use parse::{FileError, ParseError};
 
 /// `USER_HZ`: how many of the ticks that `/proc` counts time in make a second. It is 100 on all architectures that

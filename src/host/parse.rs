@@ -64,6 +64,25 @@ pub fn unsigned(text: &[u8]) -> Option<u64> {
     })
 }
 
+/// A whole number in decimal digits with a minus sign where it is negative.
+pub fn signed(text: &[u8]) -> Option<i64> {
+    match text.strip_prefix(b"-") {
+        Some(digits) => unsigned(digits).and_then(|number| 0i64.checked_sub_unsigned(number)),
+        None => unsigned(text).and_then(|number| i64::try_from(number).ok()),
+    }
+}
+
+/// A whole number in hexadecimal digits of either case, without a prefix.
+pub fn hexadecimal(text: &[u8]) -> Option<u64> {
+    if text.is_empty() {
+        return None;
+    }
+    text.iter().try_fold(0u64, |number, &byte| {
+        let digit = char::from(byte).to_digit(16)?;
+        (number >> 60 == 0).then_some(number << 4 | u64::from(digit))
+    })
+}
+
 /// A decimal number, with sign, fraction and exponent if it has them.
 pub fn float(text: &[u8]) -> Option<f64> {
     std::str::from_utf8(text).ok()?.parse().ok()
@@ -79,6 +98,12 @@ mod tests {
         assert_eq!(unsigned(b"18446744073709551615"), Some(u64::MAX));
         for bad in [&b""[..], b"-1", b"18446744073709551616", b"1 ", b"1kB", b"\xff"] {
             assert_eq!(unsigned(bad), None, "{bad:?}");
+        }
+        assert_eq!(signed(b"-9223372036854775808"), Some(i64::MIN));
+        assert_eq!((signed(b"42"), signed(b"-"), signed(b"9223372036854775808")), (Some(42), None, None));
+        assert_eq!((hexadecimal(b"ffffFFFFffffFFFF"), hexadecimal(b"0000001a")), (Some(u64::MAX), Some(26)));
+        for bad in [&b""[..], b"10000000000000000", b"0x1", b"g"] {
+            assert_eq!(hexadecimal(bad), None, "{bad:?}");
         }
         assert_eq!(float(b"-1.5"), Some(-1.5));
         assert_eq!(float(b"\xff"), None);

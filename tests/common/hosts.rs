@@ -38,7 +38,7 @@ pub fn set_flags(settings: &mut Settings, collector: &str, flags: &[(&str, &str)
 
 /// The collectors that `enabled` says yes to, on the host of `settings`.
 pub fn build(settings: &Settings, enabled: impl Fn(&str) -> bool) -> CollectorSet {
-    CollectorSet::build(settings, enabled).unwrap()
+    CollectorSet::build(COLLECTORS, settings, enabled).unwrap()
 }
 
 /// One gather as a page of text, without the durations and without the families of `leave_out`.

@@ -237,7 +237,7 @@ impl Collector for NetDev {
 }
 
 fn write_series(name: &str, parts: &[usize], devices: &[Device], label_alias: bool, out: &mut Exposition) {
-    let help = format!("Network device statistic {name}.");
+    let help = ["Network device statistic ", name, "."];
     let mut family = out.family_parts(&["node_network_", name, "_total"], &help, Kind::Counter);
     for device in devices {
         let known = &device.counters[..device.known];

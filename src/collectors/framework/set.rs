@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::{BuildError, COLLECTORS, CollectError, Collector, Context, Settings};
+use super::{BuildError, CollectError, Collector, Context, Settings, Spec};
 use crate::exposition::{Exposition, Kind};
 
 /// The collectors of one exporter.
@@ -43,12 +43,16 @@ struct Outcome {
 }
 
 impl CollectorSet {
-    /// Makes all collectors that `enabled` says yes to.
+    /// Makes those of `specs` that `enabled` says yes to; they run in that order.
     ///
     /// # Errors
     /// The first collector that refuses its flags.
-    pub fn build(settings: &Settings, enabled: impl Fn(&str) -> bool) -> Result<Self, BuildError> {
-        let members = COLLECTORS
+    pub fn build(
+        specs: &[&Spec],
+        settings: &Settings,
+        enabled: impl Fn(&str) -> bool,
+    ) -> Result<Self, BuildError> {
+        let members = specs
             .iter()
             .filter(|spec| enabled(spec.name))
             .map(|spec| Ok(Member { name: spec.name, collector: (spec.build)(settings)?, complaint: None }))
