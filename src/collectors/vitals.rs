@@ -2,10 +2,11 @@
 //!
 //! They come from sysinfo, which reads the host it runs on: `--path.procfs` and its like do not apply here. Disks
 //! are asked for their size and sensors for their temperature, and either may hang, so that is done by a thread
-//! of its own. A scrape waits for it for a second at most; while it hangs those samples are absent and no scrape
-//! waits. CPU, memory and uptime come from the kernel's memory and are read at once.
+//! of its own, while the other collectors work. A scrape waits for it for a second at most; while it hangs those
+//! samples are absent and no scrape waits. CPU, memory and uptime come from the kernel's memory and are read at once.
 
 use std::collections::HashMap;
+use std::io;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
 use std::thread;
 use std::time::Instant;
@@ -20,29 +21,40 @@ pub(super) const SPEC: Spec = Spec {
     default_on: true,
     help: "cpu, memory, disks, temperatures and uptime under names that all systems share (sysinfo)",
     flags: &[],
-    build: |_| Ok(Box::new(Vitals { kernel: None, devices: None })),
+    build: |_| Ok(Box::new(Vitals { kernel: None, devices: None, no_thread: None })),
 };
 
 struct Vitals {
     kernel: Option<KernelReader>,
     /// Started at the first scrape.
     devices: Option<Reader<Result<Devices, String>>>,
+    no_thread: Option<io::Error>,
 }
 
 impl Collector for Vitals {
+    fn prepare(&mut self) {
+        if self.devices.is_none() {
+            match Reader::start(device_reader()) {
+                Ok(reader) => self.devices = Some(reader),
+                Err(error) => self.no_thread = Some(error),
+            }
+        }
+        if let Some(devices) = &mut self.devices {
+            devices.ask();
+        }
+    }
+
     fn collect(&mut self, context: &mut Context, out: &mut Exposition) -> Result<(), CollectError> {
         let kernel = match &mut self.kernel {
             Some(kernel) => kernel,
             none => none.insert(KernelReader::new()?),
         };
         kernel.write(out);
-        let devices = match &mut self.devices {
-            Some(devices) => devices,
-            none => none.insert(Reader::start(device_reader()).map_err(|error| {
-                CollectError::Other(format!("cannot start the thread that reads disks and sensors: {error}"))
-            })?),
+        let Some(devices) = &mut self.devices else {
+            let why = self.no_thread.take().map_or_else(String::new, |error| error.to_string());
+            return Err(CollectError::Other(format!("cannot start the thread for disks and sensors: {why}")));
         };
-        match context.wait(|latest| devices.ask(latest)) {
+        match context.wait(|latest| devices.answer(latest)) {
             Ok(Ok(devices)) => {
                 devices.write(out);
                 Ok(())
@@ -69,7 +81,20 @@ fn sysinfo_error(error: sysinfo::Error) -> String {
 struct Reader<T> {
     requests: SyncSender<()>,
     answers: Receiver<T>,
-    under_way: bool,
+    state: State,
+}
+
+/// Where the last request is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum State {
+    /// Answered.
+    Idle,
+    /// To be answered to this scrape.
+    Asked,
+    /// The scrape that asked could not wait.
+    Late,
+    /// Never to be answered: the thread has ended.
+    Gone,
 }
 
 #[derive(Debug, PartialEq)]
@@ -81,33 +106,40 @@ enum NoAnswer {
 }
 
 impl<T: Send + 'static> Reader<T> {
-    fn start(mut read: impl FnMut() -> T + Send + 'static) -> std::io::Result<Self> {
+    fn start(mut read: impl FnMut() -> T + Send + 'static) -> io::Result<Self> {
         let (requests, inbox) = sync_channel(1);
         let (outbox, answers) = sync_channel(1);
         thread::Builder::new()
             .name("vitals".into())
             .spawn(move || while inbox.recv().is_ok() && outbox.send(read()).is_ok() {})?;
-        Ok(Self { requests, answers, under_way: false })
+        Ok(Self { requests, answers, state: State::Idle })
     }
 
-    /// Asks and waits until `latest` at most. A request that is still under way is neither waited for nor repeated,
-    /// and an answer that came too late is not used.
-    fn ask(&mut self, latest: Instant) -> Result<T, NoAnswer> {
-        if self.under_way {
+    /// Asks, unless a request is still under way. An answer that came too late is not used.
+    fn ask(&mut self) {
+        if self.state != State::Idle {
             match self.answers.try_recv() {
-                Ok(_) => self.under_way = false,
-                Err(TryRecvError::Empty) => return Err(NoAnswer::Late),
-                Err(TryRecvError::Disconnected) => return Err(NoAnswer::Gone),
+                Ok(_) => {}
+                Err(TryRecvError::Empty) => return self.state = State::Late,
+                Err(TryRecvError::Disconnected) => return self.state = State::Gone,
             }
         }
-        self.requests.send(()).map_err(|_| NoAnswer::Gone)?;
-        self.under_way = true;
+        self.state = if self.requests.send(()).is_ok() { State::Asked } else { State::Gone };
+    }
+
+    /// Waits for the answer until `latest` at most, and not at all for one that an earlier scrape has waited for.
+    fn answer(&mut self, latest: Instant) -> Result<T, NoAnswer> {
+        match self.state {
+            State::Asked => {}
+            State::Idle | State::Late => return Err(NoAnswer::Late),
+            State::Gone => return Err(NoAnswer::Gone),
+        }
         let left = latest.saturating_duration_since(Instant::now());
         let answer = self.answers.recv_timeout(left).map_err(|error| match error {
             RecvTimeoutError::Timeout => NoAnswer::Late,
             RecvTimeoutError::Disconnected => NoAnswer::Gone,
         })?;
-        self.under_way = false;
+        self.state = State::Idle;
         Ok(answer)
     }
 }
@@ -299,13 +331,16 @@ mod tests {
             calls
         })
         .unwrap();
-        let soon = |milliseconds| Instant::now() + Duration::from_millis(milliseconds);
+        let mut ask = |milliseconds| {
+            reader.ask();
+            reader.answer(Instant::now() + Duration::from_millis(milliseconds))
+        };
         release.send(()).unwrap();
-        assert_eq!(reader.ask(soon(10_000)), Ok(1));
-        assert_eq!(reader.ask(soon(50)), Err(NoAnswer::Late));
+        assert_eq!(ask(10_000), Ok(1));
+        assert_eq!(ask(50), Err(NoAnswer::Late));
         let start = Instant::now();
         for _ in 0..100 {
-            assert_eq!(reader.ask(soon(10_000)), Err(NoAnswer::Late));
+            assert_eq!(ask(10_000), Err(NoAnswer::Late));
         }
         assert!(start.elapsed() < Duration::from_secs(5), "a request under way was waited for");
         release.send(()).unwrap();
@@ -313,14 +348,14 @@ mod tests {
         let start = Instant::now();
         // Answer 2 is the late one; no other request was queued behind it.
         let answer = loop {
-            match reader.ask(soon(10_000)) {
+            match ask(10_000) {
                 Err(NoAnswer::Late) if start.elapsed() < Duration::from_secs(10) => thread::yield_now(),
                 answer => break answer,
             }
         };
         assert_eq!(answer, Ok(3));
         drop(release);
-        assert_eq!(reader.ask(soon(10_000)), Err(NoAnswer::Gone));
+        assert_eq!(ask(10_000), Err(NoAnswer::Gone));
     }
 
     #[test]

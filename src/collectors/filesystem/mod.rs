@@ -78,10 +78,13 @@ struct FileSystem {
     selection: Selection,
     /// The text that `mounts` came from. Mount tables rarely change, and comparing is cheaper than parsing.
     text: Vec<u8>,
+    buffer: Vec<u8>,
     mounts: Arc<Vec<Mount>>,
     broken: Option<FileError>,
     answers: Vec<Answer>,
     workers: Workers,
+    /// What came of starting the present gather.
+    started: Option<Result<(), CollectError>>,
     mount_timeout: Duration,
 }
 
@@ -96,16 +99,19 @@ impl FileSystem {
                 rootfs: settings.root.rootfs.clone(),
             },
             text: Vec::new(),
+            buffer: Vec::new(),
             mounts: Arc::default(),
             broken: None,
             answers: Vec::new(),
             workers: Workers::new(settings.count(&STAT_WORKERS), statfs::statfs),
+            started: None,
             mount_timeout: settings.duration(&MOUNT_TIMEOUT),
         })
     }
 
     /// Reads the mount table of the first process, which sees all of the host, or that of this process.
-    fn read(&mut self, buffer: &mut Vec<u8>) -> Result<(), CollectError> {
+    fn read(&mut self) -> Result<(), CollectError> {
+        let buffer = &mut self.buffer;
         let file = match self.table_of_init.read(buffer) {
             Ok(_) => &self.table_of_init,
             Err(error) => match self.table_of_self.read(buffer) {
@@ -118,21 +124,26 @@ impl FileSystem {
             self.mounts = Arc::new(mounts);
             self.broken = broken.map(|error| error.at(file.path()));
             self.answers.clear();
-            self.text.clone_from(buffer);
+            std::mem::swap(&mut self.text, buffer);
         }
         Ok(())
     }
 }
 
 impl Collector for FileSystem {
+    fn prepare(&mut self) {
+        self.started = Some(self.read().and_then(|()| {
+            let no_thread = |error| CollectError::Other(format!("cannot start a thread for statfs: {error}"));
+            self.workers.start(&self.mounts, &self.answers).map_err(no_thread)
+        }));
+    }
+
     fn collect(&mut self, context: &mut Context, out: &mut Exposition) -> Result<(), CollectError> {
-        self.read(&mut context.buffer)?;
-        context
-            .wait(|latest| {
-                let latest = latest.min(Instant::now() + self.mount_timeout);
-                self.workers.ask(&self.mounts, &mut self.answers, latest)
-            })
-            .map_err(|error| CollectError::Other(format!("cannot start a thread for statfs: {error}")))?;
+        self.started.take().unwrap_or(Ok(()))?;
+        context.wait(|latest| {
+            let latest = latest.min(Instant::now() + self.mount_timeout);
+            self.workers.finish(&mut self.answers, latest);
+        });
         write(&self.mounts, &self.answers, out);
         self.broken.clone().map_or(Ok(()), |error| Err(error.into()))
     }

@@ -5,7 +5,7 @@
 //! block. Fields are parted by exactly one blank, and the source may be empty.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -17,6 +17,8 @@ use crate::host::parse::{ParseError, lines, unsigned};
 /// One line of the mount table, its names not yet decoded.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Line<'a> {
+    id: u64,
+    parent: u64,
     major: u64,
     minor: u64,
     mount_point: &'a [u8],
@@ -44,6 +46,9 @@ pub(super) struct Mount {
     pub path: Arc<CString>,
     /// Whether no other machine and no user process can make its calls wait.
     pub local: bool,
+    /// Whether the kernel answers from memory: no disk, no other machine and no user process has a say, neither in
+    /// what is mounted nor in the way there.
+    pub prompt: bool,
     /// What answers for it, so far as the source tells: the name before a colon, or all of it.
     pub server: Arc<str>,
     /// Whether it is the first with its device, number and mount point, and so has the info sample.
@@ -64,15 +69,19 @@ pub(super) struct Selection {
 /// The mounts that `selection` keeps, each set of labels once, and what is wrong with the first line that is not
 /// as documented. Such lines are left out.
 pub(super) fn parse(text: &[u8], selection: &mut Selection) -> (Vec<Mount>, Option<ParseError>) {
-    let mut mounts: Vec<Mount> = Vec::new();
+    let mut mounts = Vec::new();
+    let mut ways = Ways::default();
     let mut broken = None;
     for (number, line) in lines(text) {
         let Some(line) = split(line) else {
             broken.get_or_insert_with(|| ParseError::new(number, "a line of a mount table", line));
             continue;
         };
-        mounts.extend(select(&line, selection));
+        ways.add(&line);
+        mounts.extend(select(&line, selection).map(|mount| (line.id, mount)));
     }
+    let mut mounts: Vec<Mount> =
+        mounts.into_iter().map(|(id, mount)| Mount { prompt: ways.prompt(id), ..mount }).collect();
     let (mut labels, mut numbers) = (HashSet::new(), HashSet::new());
     let keep: Vec<(bool, bool)> = mounts
         .iter()
@@ -92,7 +101,8 @@ pub(super) fn parse(text: &[u8], selection: &mut Selection) -> (Vec<Mount>, Opti
 
 fn split(line: &[u8]) -> Option<Line<'_>> {
     let mut fields = line.split(|&byte| byte == b' ');
-    let number = fields.nth(2)?;
+    let (id, parent) = (unsigned(fields.next()?)?, unsigned(fields.next()?)?);
+    let number = fields.next()?;
     let colon = number.iter().position(|&byte| byte == b':')?;
     let (major, minor) = (unsigned(number.get(..colon)?)?, unsigned(number.get(colon + 1..)?)?);
     let mount_point = fields.nth(1)?;
@@ -101,7 +111,7 @@ fn split(line: &[u8]) -> Option<Line<'_>> {
     let (fs_type, source, super_options) = (fields.next()?, fields.next()?, fields.next()?);
     let has = |options: &[u8], wanted: &[u8]| options.split(|&byte| byte == b',').any(|one| one == wanted);
     let read_only = has(options, b"ro") || has(super_options, b"ro") || has(super_options, b"emergency_ro");
-    Some(Line { major, minor, mount_point, fs_type, source, read_only })
+    Some(Line { id, parent, major, minor, mount_point, fs_type, source, read_only })
 }
 
 fn select(line: &Line<'_>, selection: &mut Selection) -> Option<Mount> {
@@ -125,6 +135,7 @@ fn select(line: &Line<'_>, selection: &mut Selection) -> Option<Mount> {
         minor: line.minor.to_string(),
         read_only: line.read_only,
         path: Arc::new(CString::new(path.as_os_str().as_bytes()).ok()?),
+        prompt: false,
         local: line.major != 0 || LOCAL_TYPES.contains(&fs_type.as_str()),
         fs_type,
         first_with_number: true,
@@ -134,6 +145,36 @@ fn select(line: &Line<'_>, selection: &mut Selection) -> Option<Mount> {
 /// Types with no block device of their own (their major number is 0) that the kernel serves by itself.
 const LOCAL_TYPES: [&str; 8] =
     ["bcachefs", "btrfs", "devtmpfs", "overlay", "ramfs", "rootfs", "tmpfs", "zfs"];
+
+/// Types whose statfs(2) reads counters in memory, once they have been read from the disk, and which never ask
+/// whether a name on the way to a mount point still holds. The names of mount points are themselves kept in memory
+/// while something is mounted there.
+const PROMPT_TYPES: [&[u8]; 10] =
+    [b"devtmpfs", b"ext2", b"ext3", b"ext4", b"proc", b"ramfs", b"sysfs", b"tmpfs", b"vfat", b"xfs"];
+
+/// Which mount is on which.
+#[derive(Default)]
+struct Ways(HashMap<u64, (u64, bool)>);
+
+impl Ways {
+    fn add(&mut self, line: &Line<'_>) {
+        self.0.insert(line.id, (line.parent, PROMPT_TYPES.contains(&line.fs_type)));
+    }
+
+    /// Whether the mount and all those on the way to it are of [`PROMPT_TYPES`].
+    fn prompt(&self, id: u64) -> bool {
+        let mut id = id;
+        // No way is longer than there are mounts, unless the table has a circle.
+        for _ in 0..=self.0.len() {
+            match self.0.get(&id) {
+                Some((_, false)) => return false,
+                Some((parent, true)) if *parent != id => id = *parent,
+                _ => return true, // the root, whose parent is not in the table
+            }
+        }
+        false
+    }
+}
 
 /// `host` of `host:/export` and `//host/share`; any other source as it is.
 fn server(device: &str) -> &str {
@@ -239,6 +280,18 @@ mod tests {
             let (mounts, _) = parse(&TABLE[..end], &mut selection("/"));
             assert!(mounts.len() <= 4, "cut at {end}");
         }
+    }
+
+    #[test]
+    fn a_mount_is_prompt_when_all_on_the_way_to_it_are() {
+        let table = b"20 1 8:1 / / rw - ext4 a rw\n21 20 0:5 / /run rw - tmpfs b rw\n\
+            22 20 0:6 / /nas rw - nfs4 c:/ rw\n23 22 8:2 / /nas/disk rw - ext4 d rw\n\
+            24 21 8:3 / /run/disk rw - xfs e rw\n25 24 0:7 / /run/disk/x rw - fuse.x f rw\n\
+            26 27 8:5 / /a rw - ext4 g rw\n27 26 8:6 / /b rw - ext4 h rw\n28 28 8:7 / /c rw - ext4 i rw\n";
+        let (mounts, _) = parse(table, &mut selection("/"));
+        let prompt: Vec<_> =
+            mounts.iter().filter(|mount| mount.prompt).map(|mount| mount.mount_point.as_str()).collect();
+        assert_eq!(prompt, ["/", "/run", "/run/disk", "/c"]);
     }
 
     #[test]

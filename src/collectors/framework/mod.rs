@@ -36,6 +36,10 @@ pub struct Spec {
 
 /// A source of families.
 pub trait Collector: Send {
+    /// Starts what other threads do for this collector. It comes before any collector of the gather writes, so
+    /// that they work side by side and what they found is ready when it is wanted.
+    fn prepare(&mut self) {}
+
     /// Writes the families as they stand now.
     ///
     /// # Errors

@@ -75,10 +75,12 @@ impl CollectorSet {
     pub fn gather(&mut self, selected: impl Fn(&str) -> bool, deadline: Instant, out: &mut Exposition) {
         self.context.begin(deadline);
         let mut outcomes = Vec::with_capacity(self.members.len());
-        for (index, member) in self.members.iter_mut().enumerate() {
-            if !selected(member.name) {
-                continue;
-            }
+        let chosen = |member: &Member| selected(member.name);
+        for member in self.members.iter_mut().filter(|member| chosen(member)) {
+            // A collector that panics here does so again below, or has nothing to show for it.
+            drop(catch_unwind(AssertUnwindSafe(|| member.collector.prepare())));
+        }
+        for (index, member) in self.members.iter_mut().enumerate().filter(|(_, member)| chosen(member)) {
             self.running.set(Some(member.name));
             let (start, mark) = (Instant::now(), out.mark());
             let context = &mut self.context;

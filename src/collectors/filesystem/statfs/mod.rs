@@ -6,6 +6,9 @@
 //! a fixed number of threads. A call that has not returned when the time is up holds its thread; its mount is reported as not
 //! answering and left alone, at no cost to later scrapes, until the call returns.
 //!
+//! Mounts whose file systems answer from the kernel's memory, and have answered before, need none of that: the
+//! scrape asks them itself, which is cheaper than waking a thread.
+//!
 //! Mounts that only this machine serves have threads of their own, which others cannot take, and go first. Of
 //! the others, those that answered the last time go first. At most [`HELD`] of their calls are under way, the
 //! last [`RESERVED`] of them on servers that have no other, so that one dead server leaves room for the rest.
@@ -53,6 +56,12 @@ pub(super) enum Answer {
     Failed(Errno),
 }
 
+impl From<Result<Usage, Errno>> for Answer {
+    fn from(result: Result<Usage, Errno>) -> Self {
+        result.map_or_else(Answer::Failed, Answer::Usage)
+    }
+}
+
 /// Calls statfs(2). The counts are in blocks of `f_bsize`, as node_exporter takes them.
 pub(super) fn statfs(path: &CStr) -> Result<Usage, Errno> {
     let found = rustix::io::retry_on_intr(|| rustix::fs::statvfs(path))?;
@@ -71,6 +80,8 @@ type StatFs = dyn Fn(&CStr) -> Result<Usage, Errno> + Send + Sync;
 /// Threads that make the calls.
 pub(super) struct Workers {
     shared: Arc<Shared>,
+    /// Indices of the mounts that the scrape asks itself.
+    direct: Vec<usize>,
 }
 
 struct Shared {
@@ -122,23 +133,25 @@ impl Workers {
             statfs: Box::new(statfs),
             local_calls,
         };
-        Self { shared: Arc::new(shared) }
+        Self { shared: Arc::new(shared), direct: Vec::new() }
     }
 
-    /// Asks all mounts and waits until `deadline` at most. `answers` holds the answers of the last time for the
-    /// same mounts, or nothing, and then those of this time.
+    /// Begins to ask all mounts. `last` holds the answers of the last time for the same mounts, or nothing.
     ///
     /// # Errors
     /// When the system allows no thread.
-    pub(super) fn ask(
-        &self,
-        mounts: &Arc<Vec<Mount>>,
-        answers: &mut Vec<Answer>,
-        deadline: Instant,
-    ) -> std::io::Result<()> {
+    pub(super) fn start(&mut self, mounts: &Arc<Vec<Mount>>, last: &[Answer]) -> std::io::Result<()> {
+        let answered = |index: usize| matches!(last.get(index), Some(Answer::Usage(_)));
+        self.direct.clear();
+        self.direct.extend((0..mounts.len()).filter(|&index| mounts[index].prompt && answered(index)));
         let mut state = self.shared.lock();
-        state.begin(mounts, answers);
-        self.wake_or_start(&mut state)?;
+        state.begin(mounts, answered, &self.direct);
+        self.wake_or_start(&mut state)
+    }
+
+    /// Waits for the answers until `deadline` at most and puts them into `answers`.
+    pub(super) fn finish(&mut self, answers: &mut Vec<Answer>, deadline: Instant) {
+        let mut state = self.shared.lock();
         while state.has_more_to_come(self.shared.local_calls) {
             let before = state.answered;
             let left = deadline.saturating_duration_since(Instant::now());
@@ -150,11 +163,16 @@ impl Workers {
                 Err(poisoned) => poisoned.into_inner().0,
             };
             if state.answered == before && state.may_take(self.shared.local_calls) {
-                self.wake_or_start(&mut state)?;
+                // Where the system allows no further thread, those that there are go on with the list.
+                self.wake_or_start(&mut state).unwrap_or_default();
             }
         }
         state.end(answers);
-        Ok(())
+        let mounts = Arc::clone(&state.mounts);
+        drop(state);
+        for &index in &self.direct {
+            answers[index] = (self.shared.statfs)(&mounts[index].path).into();
+        }
     }
 
     fn wake_or_start(&self, state: &mut State) -> std::io::Result<()> {
@@ -193,13 +211,15 @@ impl Drop for Workers {
 }
 
 impl State {
-    fn begin(&mut self, mounts: &Arc<Vec<Mount>>, last: &[Answer]) {
+    fn begin(&mut self, mounts: &Arc<Vec<Mount>>, answered: impl Fn(usize) -> bool, direct: &[usize]) {
         self.mounts = Arc::clone(mounts);
         self.answers.clear();
         self.answers.resize(mounts.len(), Answer::Timeout);
         self.answered = 0;
-        let answered = |index: usize| matches!(last.get(index), Some(Answer::Usage(_)));
-        let asked = |index: &usize| !self.calls.iter().any(|call| call.path == mounts[*index].path);
+        let asked = |index: &usize| {
+            direct.binary_search(index).is_err()
+                && !self.calls.iter().any(|call| call.path == mounts[*index].path)
+        };
         let [local, others] = &mut self.queues;
         local.clear();
         others.clear();
@@ -264,10 +284,7 @@ impl State {
             return;
         };
         if !self.calls.swap_remove(at).stuck {
-            self.answers[index] = match result {
-                Ok(usage) => Answer::Usage(usage),
-                Err(error) => Answer::Failed(error),
-            };
+            self.answers[index] = result.into();
             self.answered += 1;
         }
     }

@@ -62,7 +62,8 @@ impl Bench {
     /// One scrape: how long it took, and how many mounts timed out.
     fn scrape(&mut self, limit: Duration) -> (Duration, usize) {
         let start = Instant::now();
-        self.workers.ask(&self.mounts, &mut self.answers, start + limit).unwrap();
+        self.workers.start(&self.mounts, &self.answers).unwrap();
+        self.workers.finish(&mut self.answers, start + limit);
         let took = start.elapsed();
         for (mount, answer) in self.mounts.iter().zip(&self.answers) {
             match mount.mount_point.as_str() {
@@ -92,6 +93,23 @@ fn healthy_mounts_need_one_thread() {
     };
     // A busy machine may let the thread pause for so long that it gets help.
     assert!((0..20).any(|_| threads() == 1));
+}
+
+/// Of a disk and a disk below a network mount, the first is asked by the scrape once it has answered.
+#[test]
+fn only_mounts_that_cannot_hang_are_asked_without_a_thread() {
+    let table = b"1 0 8:1 / /disk rw - ext4 a rw\n2 0 0:9 / /dead rw - nfs4 b:/ rw\n\
+        3 2 8:2 / /dead/disk rw - ext4 c rw\n4 1 8:1 / /disk/bind rw - xfs d rw\n";
+    let mut bench = Bench::new(0);
+    bench.mounts = Arc::new(parse(table, &mut everything()).0);
+    bench.gate.set(true);
+    for direct in [&[][..], &[0, 3]] {
+        assert_eq!(bench.scrape(Duration::from_secs(10)).1, 0);
+        assert_eq!(bench.workers.direct, direct);
+    }
+    bench.gate.set(false);
+    assert_eq!(bench.scrape(LIMIT).1, 2);
+    bench.gate.set(true);
 }
 
 #[test]
@@ -158,7 +176,8 @@ fn slow_mounts_of_one_server_are_all_measured() {
 fn no_time_left_is_no_wait() {
     let mut bench = Bench::new(1);
     let start = Instant::now();
-    bench.workers.ask(&bench.mounts, &mut bench.answers, start).unwrap();
+    bench.workers.start(&bench.mounts, &bench.answers).unwrap();
+    bench.workers.finish(&mut bench.answers, start);
     assert!(start.elapsed() < Duration::from_secs(2));
     bench.gate.set(true);
 }
