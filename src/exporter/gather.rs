@@ -71,8 +71,15 @@ impl Gatherer {
         let (jobs, queue) = mpsc::channel::<Job>();
         let pages = Arc::new(Pages::default());
         let (names, running) = (collectors.names().collect(), collectors.running());
-        let mut worker =
-            Worker { collectors, metrics, pages: pages.clone(), out: Exposition::new(), gzip: Gzip::new() };
+        let mut worker = Worker {
+            collectors,
+            metrics,
+            pages: pages.clone(),
+            out: Exposition::new(),
+            gzip: Gzip::new(),
+            piece: Vec::new(),
+            size_before: 0,
+        };
         std::thread::Builder::new().name("gather".into()).spawn(move || {
             while let Ok(job) = queue.recv() {
                 worker.run(job);
@@ -119,7 +126,14 @@ struct Worker {
     pages: Arc<Pages>,
     out: Exposition,
     gzip: Gzip,
+    /// A part of the page on its way into the compressor.
+    piece: Vec<u8>,
+    /// Of the last compressed page, a good guess for the next.
+    size_before: usize,
 }
+
+/// How much of a page is compressed at once. The whole page in plain text need not be in memory.
+const PIECE_BYTES: usize = 16 * 1024;
 
 impl Worker {
     fn run(&mut self, job: Job) {
@@ -130,9 +144,24 @@ impl Worker {
         self.metrics.write(&mut self.out);
         self.collectors.gather(selected, job.deadline, &mut self.out);
         let mut page = Vec::new();
-        self.out.render(job.key.format, &mut page);
         if job.key.gzip {
-            page = self.gzip.compress(&page);
+            self.gzip.begin(self.size_before);
+            self.out.render_in_pieces(
+                job.key.format,
+                &mut self.piece,
+                |_| true,
+                |piece| {
+                    if piece.len() >= PIECE_BYTES {
+                        self.gzip.add(piece);
+                        piece.clear();
+                    }
+                },
+            );
+            page = self.gzip.finish(&self.piece);
+            self.piece.clear();
+            self.size_before = page.len();
+        } else {
+            self.out.render(job.key.format, &mut page);
         }
         // From here on a new scrape gets a new page.
         self.pages.lock().remove(&job.key);
@@ -140,8 +169,11 @@ impl Worker {
     }
 }
 
-/// A compressor whose tables are made once.
-struct Gzip(Compress);
+/// A compressor whose tables are made once, and what it has made of the page so far.
+struct Gzip {
+    compress: Compress,
+    packed: Vec<u8>,
+}
 
 /// The logarithm of how far back the compressor looks. What repeats on a page of metrics does so within a few lines:
 /// 4 KiB instead of 32 cost 5 % in size and save 240 KiB of memory.
@@ -149,24 +181,38 @@ const WINDOW_BITS: u8 = 12;
 
 impl Gzip {
     fn new() -> Self {
-        Self(Compress::new_gzip(Compression::fast(), WINDOW_BITS))
+        Self { compress: Compress::new_gzip(Compression::fast(), WINDOW_BITS), packed: Vec::new() }
     }
 
-    /// `page` as one gzip member (RFC 1952).
-    fn compress(&mut self, page: &[u8]) -> Vec<u8> {
-        self.0.reset();
-        let mut packed = Vec::with_capacity(page.len() / 4 + 1024);
+    /// Begins a gzip member (RFC 1952) of about `size` bytes.
+    fn begin(&mut self, size: usize) {
+        self.compress.reset();
+        self.packed = Vec::with_capacity(size + size / 8 + 1024);
+    }
+
+    /// Adds a part of the text.
+    fn add(&mut self, piece: &[u8]) {
+        self.run(piece, FlushCompress::None);
+    }
+
+    /// Adds the last part and gives the whole member.
+    fn finish(&mut self, piece: &[u8]) -> Vec<u8> {
+        self.run(piece, FlushCompress::Finish);
+        std::mem::take(&mut self.packed)
+    }
+
+    fn run(&mut self, piece: &[u8], flush: FlushCompress) {
+        let start = self.compress.total_in();
         loop {
-            let read = usize::try_from(self.0.total_in()).unwrap_or(page.len());
-            let rest = page.get(read..).unwrap_or_default();
-            match self.0.compress_vec(rest, &mut packed, FlushCompress::Finish) {
-                Ok(Status::StreamEnd) => return packed,
-                // Out of room. Errors are for misuse of the stream's state only, and a reader sees a short member.
-                Ok(_) => packed.reserve(packed.capacity()),
-                Err(error) => {
-                    tracing::error!(%error, "cannot compress the page");
-                    return packed;
-                }
+            let read = usize::try_from(self.compress.total_in() - start).unwrap_or(piece.len());
+            let rest = piece.get(read..).unwrap_or_default();
+            match self.compress.compress_vec(rest, &mut self.packed, flush) {
+                Ok(Status::StreamEnd) => return,
+                // With room left it has taken everything in.
+                Ok(_) if self.packed.len() < self.packed.capacity() && flush == FlushCompress::None => return,
+                Ok(_) => self.packed.reserve(self.packed.capacity().max(1024)),
+                // Errors are for misuse of the stream's state only, and a reader sees a short member.
+                Err(error) => return tracing::error!(%error, "cannot compress the page"),
             }
         }
     }
@@ -182,7 +228,10 @@ mod tests {
         let mut gzip = Gzip::new();
         for size in [0usize, 1, 1000, 100_000, 3] {
             let page: Vec<u8> = (0..size).map(|n| (n * n % 251) as u8).collect();
-            let packed = gzip.compress(&page);
+            gzip.begin(7);
+            let (first, last) = page.split_at(size / 3);
+            first.chunks(1 + size / 7).for_each(|piece| gzip.add(piece));
+            let packed = gzip.finish(last);
             let mut read = Vec::new();
             flate2::read::GzDecoder::new(&packed[..]).read_to_end(&mut read).unwrap();
             assert_eq!(read, page);

@@ -119,6 +119,19 @@ impl Exposition {
 
     /// Like [`Exposition::render`], with only the families that `keep` says yes to.
     pub fn render_selected(&self, format: Format, page: &mut Vec<u8>, keep: impl Fn(&str) -> bool) {
+        page.reserve(self.text.len() + self.families.len() * 24);
+        self.render_in_pieces(format, page, keep, |_| ());
+    }
+
+    /// Like [`Exposition::render_selected`], and hands the page to `take` after each family, which may take away what
+    /// there is.
+    pub fn render_in_pieces(
+        &self,
+        format: Format,
+        page: &mut Vec<u8>,
+        keep: impl Fn(&str) -> bool,
+        mut take: impl FnMut(&mut Vec<u8>),
+    ) {
         let mut order: Vec<&Entry> = self
             .families
             .iter()
@@ -126,7 +139,6 @@ impl Exposition {
             .filter(|entry| std::str::from_utf8(&self.text[entry.name.clone()]).is_ok_and(&keep))
             .collect();
         order.sort_by(|a, b| self.text[a.name.clone()].cmp(&self.text[b.name.clone()]));
-        page.reserve(self.text.len() + order.len() * 24);
         let is_taken =
             |name| order.binary_search_by_key(&name, |entry| &self.text[entry.name.clone()]).is_ok();
         let mut previous: &[u8] = b"";
@@ -141,6 +153,7 @@ impl Exposition {
                 previous = name;
             }
             page.extend_from_slice(&self.text[entry.samples.clone()]);
+            take(page);
         }
         if format == Format::OpenMetrics {
             page.extend_from_slice(b"# EOF\n");

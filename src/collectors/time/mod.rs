@@ -1,16 +1,19 @@
 //! The clock, the local time zone's offset, and the kernel's clocksources from
 //! `/sys/devices/system/clocksource` (kernel: `Documentation/ABI/testing/sysfs-devices-clocksource`).
 
+mod zone;
+
+use std::io;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 
-use super::{CollectError, Collector, Context, Settings, Spec, read_or_absent};
+use super::{CollectError, Collector, Context, Settings, Spec};
 use crate::exposition::{Exposition, Kind};
 use crate::host::KernelFile;
 use crate::host::parse::{fields, unsigned};
+use zone::LocalZone;
 
 pub(super) const SPEC: Spec = Spec {
     name: "time",
@@ -24,6 +27,7 @@ const AVAILABLE: &str = "Available clocksources read from '/sys/devices/system/c
 const CURRENT: &str = "Current clocksource read from '/sys/devices/system/clocksource'.";
 
 struct Time {
+    zone: LocalZone,
     /// There is one, or none, on all hardware seen so far; they don't come and go.
     devices: Vec<Device>,
 }
@@ -36,7 +40,10 @@ struct Device {
 
 impl Time {
     fn new(settings: &Settings) -> Self {
-        Self { devices: devices(&settings.root.sys("devices/system/clocksource")) }
+        Self {
+            zone: LocalZone::new(std::env::var_os("TZ")),
+            devices: devices(&settings.root.sys("devices/system/clocksource")),
+        }
     }
 }
 
@@ -50,9 +57,7 @@ impl Collector for Time {
         let seconds = since_1970.as_nanos() as f64 / 1e9;
         out.single("node_time_seconds", "System time in seconds since epoch (1970).", Kind::Gauge, seconds);
         if let Ok(now) = Timestamp::try_from(now) {
-            // The library looks at TZ and /etc/localtime again every few minutes.
-            let zone = TimeZone::try_system().unwrap_or(TimeZone::UTC);
-            let info = zone.to_offset_info(now);
+            let info = self.zone.get().to_offset_info(now);
             out.family("node_time_zone_offset_seconds", "System time zone offset in seconds.", Kind::Gauge)
                 .sample(&[("time_zone", info.abbreviation().as_bytes())], f64::from(info.offset().seconds()));
         }
@@ -72,11 +77,11 @@ impl Collector for Time {
     }
 }
 
-/// The text of `file`, empty if there is no such file.
+/// The names in `file`, none if there is no such file.
 fn read<'b>(file: &mut KernelFile, buffer: &'b mut Vec<u8>) -> Result<&'b [u8], CollectError> {
-    match read_or_absent(file, buffer, "no such file") {
-        Err(CollectError::NoData(_)) => Ok(&[]),
-        other => other,
+    match file.value(buffer) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(&[]),
+        result => result.map_err(|error| CollectError::read(file.path(), error)),
     }
 }
 
