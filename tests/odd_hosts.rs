@@ -29,11 +29,11 @@ fn an_old_kernel_gives_less() {
 #[test]
 fn what_a_host_lacks_is_no_data() {
     let empty = tempfile::tempdir().unwrap();
-    for collector in ["diskstats", "os", "pressure"] {
+    for collector in ["diskstats", "entropy", "kernel_hung", "os", "pressure", "schedstat"] {
         let result = collect(empty.path(), collector);
         assert!(matches!(result, Err(CollectError::NoData(_))), "{collector}: {result:?}");
     }
-    for collector in ["cpu", "loadavg", "meminfo", "stat", "vmstat"] {
+    for collector in ["cpu", "filefd", "loadavg", "meminfo", "stat", "vmstat"] {
         let result = collect(empty.path(), collector);
         assert!(matches!(result, Err(CollectError::Read { .. })), "{collector}: {result:?}");
     }

@@ -9,13 +9,17 @@
 
 mod cpu;
 mod diskstats;
+mod entropy;
+mod filefd;
 mod filesystem;
 mod framework;
+mod kernel_hung;
 mod loadavg;
 mod meminfo;
 mod netdev;
 mod os;
 mod pressure;
+mod schedstat;
 mod stat;
 mod textfile;
 mod thermal_zone;
@@ -33,19 +37,23 @@ pub use framework::{
 #[cfg(test)]
 pub(crate) use framework::at_every_cut;
 pub(crate) use framework::{
-    Attribute, AttributeTable, DeviceClass, Info, none_if_absent, read, read_or_absent,
+    Attribute, AttributeTable, DeviceClass, Info, none_if_absent, read, read_count, read_or_absent,
 };
 
 /// All collectors, by name but for `textfile`, which comes last: it gives way to families of the others.
 pub const COLLECTORS: &[&Spec] = &[
     &cpu::SPEC,
     &diskstats::SPEC,
+    &entropy::SPEC,
+    &filefd::SPEC,
     &filesystem::SPEC,
+    &kernel_hung::SPEC,
     &loadavg::SPEC,
     &meminfo::SPEC,
     &netdev::SPEC,
     &os::SPEC,
     &pressure::SPEC,
+    &schedstat::SPEC,
     &stat::SPEC,
     &thermal_zone::SPEC,
     &time::SPEC,
