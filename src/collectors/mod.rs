@@ -20,7 +20,9 @@ mod netdev;
 mod os;
 mod pressure;
 mod schedstat;
+mod selinux;
 mod stat;
+mod tapestats;
 mod textfile;
 mod thermal_zone;
 mod time;
@@ -54,7 +56,9 @@ pub const COLLECTORS: &[&Spec] = &[
     &os::SPEC,
     &pressure::SPEC,
     &schedstat::SPEC,
+    &selinux::SPEC,
     &stat::SPEC,
+    &tapestats::SPEC,
     &thermal_zone::SPEC,
     &time::SPEC,
     &uname::SPEC,
