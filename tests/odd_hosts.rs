@@ -29,7 +29,9 @@ fn an_old_kernel_gives_less() {
 #[test]
 fn what_a_host_lacks_is_no_data() {
     let empty = tempfile::tempdir().unwrap();
-    for collector in ["diskstats", "entropy", "kernel_hung", "os", "pressure", "schedstat", "tapestats"] {
+    for collector in
+        ["diskstats", "entropy", "kernel_hung", "nfs", "nfsd", "os", "pressure", "schedstat", "tapestats"]
+    {
         let result = collect(empty.path(), collector);
         assert!(matches!(result, Err(CollectError::NoData(_))), "{collector}: {result:?}");
     }

@@ -17,6 +17,7 @@ mod kernel_hung;
 mod loadavg;
 mod meminfo;
 mod netdev;
+mod nfs;
 mod os;
 mod pressure;
 mod schedstat;
@@ -53,6 +54,8 @@ pub const COLLECTORS: &[&Spec] = &[
     &loadavg::SPEC,
     &meminfo::SPEC,
     &netdev::SPEC,
+    &nfs::client::SPEC,
+    &nfs::server::SPEC,
     &os::SPEC,
     &pressure::SPEC,
     &schedstat::SPEC,
