@@ -35,7 +35,7 @@ fn what_a_host_lacks_is_no_data() {
         let result = collect(empty.path(), collector);
         assert!(matches!(result, Err(CollectError::NoData(_))), "{collector}: {result:?}");
     }
-    for collector in ["cpu", "filefd", "loadavg", "meminfo", "stat", "vmstat"] {
+    for collector in ["buddyinfo", "cpu", "filefd", "loadavg", "meminfo", "slabinfo", "stat", "vmstat"] {
         let result = collect(empty.path(), collector);
         assert!(matches!(result, Err(CollectError::Read { .. })), "{collector}: {result:?}");
     }
@@ -71,6 +71,12 @@ fn flags_choose_what_is_given() {
         ("diskstats", &[(INCLUDE, "^sda")], &["+{device=\"sda1\"}", "-{device=\"sdb\"}"]),
         ("diskstats", &[(EXCLUDE, "")], &["+{device=\"nvme0n1p1\"}", "+{device=\"loop0\"}"]),
         ("diskstats", &[("diskstats.ignored-devices", "^s")], &["-{device=\"sda\"}", "+{device=\"loop0\"}"]),
+        ("slabinfo", &[("slabinfo.slabs-include", "kmalloc")], &["+\"kmalloc-8k\"", "-\"dentry\""]),
+        (
+            "slabinfo",
+            &[("slabinfo.slabs-include", "kmalloc"), ("slabinfo.slabs-exclude", "^dma")],
+            &["+\"kmalloc-8k\"", "-\"dma-kmalloc-8k\""],
+        ),
         ("stat", &[], &["-node_softirqs_total"]),
         ("tapestats", &[("tapestats.ignored-devices", "^st0$")], &["-{device=\"st0\"}", "+{device=\"st1\"}"]),
         ("vmstat", &[("vmstat.fields", "^swap")], &["+node_vmstat_swap_ra 40", "-node_vmstat_pgfault"]),

@@ -7,6 +7,7 @@
 //! Parsers are free functions from bytes to a value; they convert to base units and put the unit into the
 //! field's name. What is absent is left out: no sample is ever zero because nothing was found.
 
+mod buddyinfo;
 mod cpu;
 mod diskstats;
 mod entropy;
@@ -22,7 +23,9 @@ mod os;
 mod pressure;
 mod schedstat;
 mod selinux;
+mod slabinfo;
 mod stat;
+mod sysctl;
 mod tapestats;
 mod textfile;
 mod thermal_zone;
@@ -45,6 +48,7 @@ pub(crate) use framework::{
 
 /// All collectors, by name but for `textfile`, which comes last: it gives way to families of the others.
 pub const COLLECTORS: &[&Spec] = &[
+    &buddyinfo::SPEC,
     &cpu::SPEC,
     &diskstats::SPEC,
     &entropy::SPEC,
@@ -60,7 +64,9 @@ pub const COLLECTORS: &[&Spec] = &[
     &pressure::SPEC,
     &schedstat::SPEC,
     &selinux::SPEC,
+    &slabinfo::SPEC,
     &stat::SPEC,
+    &sysctl::SPEC,
     &tapestats::SPEC,
     &thermal_zone::SPEC,
     &time::SPEC,

@@ -60,7 +60,8 @@ pub(super) const FAMILIES: &[Family] = &[
     },
 ];
 
-/// The client's own list, `NFSPROC4_CLNT_*` in the kernel's `include/linux/nfs4.h`. node_exporter ends at this one.
+/// The client's own list, `NFSPROC4_CLNT_*` in the kernel's `include/linux/nfs4.h`; node_exporter ends at this one.
+/// It has the values of LayoutGet and GetDeviceInfo the wrong way round; here they are as in nfsstat(8).
 const VERSION_4: &[&str] = &[
     "Null",
     "Read",
