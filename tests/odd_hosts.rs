@@ -35,7 +35,9 @@ fn what_a_host_lacks_is_no_data() {
         let result = collect(empty.path(), collector);
         assert!(matches!(result, Err(CollectError::NoData(_))), "{collector}: {result:?}");
     }
-    for collector in ["buddyinfo", "cpu", "filefd", "loadavg", "meminfo", "slabinfo", "stat", "vmstat"] {
+    for collector in
+        ["buddyinfo", "cpu", "filefd", "loadavg", "meminfo", "mountstats", "slabinfo", "stat", "vmstat"]
+    {
         let result = collect(empty.path(), collector);
         assert!(matches!(result, Err(CollectError::Read { .. })), "{collector}: {result:?}");
     }

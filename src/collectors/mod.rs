@@ -17,6 +17,7 @@ mod framework;
 mod kernel_hung;
 mod loadavg;
 mod meminfo;
+mod mountstats;
 mod netdev;
 mod nfs;
 mod os;
@@ -57,6 +58,7 @@ pub const COLLECTORS: &[&Spec] = &[
     &kernel_hung::SPEC,
     &loadavg::SPEC,
     &meminfo::SPEC,
+    &mountstats::SPEC,
     &netdev::SPEC,
     &nfs::client::SPEC,
     &nfs::server::SPEC,
