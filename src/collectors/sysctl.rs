@@ -48,7 +48,9 @@ struct Words {
 
 impl Sysctl {
     fn new(settings: &Settings) -> Result<Self, BuildError> {
-        let file = |name: &str| KernelFile::new(settings.root.proc("sys").join(name.replace('.', "/")));
+        let folder = settings.root.proc("sys");
+        let path = |name: &str| folder.join(name.replace('.', "/").trim_start_matches('/'));
+        let file = |name: &str| KernelFile::new(path(name));
         let mut numbers = Vec::<Numbers>::new();
         for given in settings.list(&INCLUDE) {
             let (name, keys) = match given.split_once(':') {
@@ -193,6 +195,7 @@ mod tests {
         for (flag, bad, problem) in [
             (&INCLUDE, "a.none", "a/none: "),
             (&INCLUDE_INFO, "a.none", "a/none: "),
+            (&INCLUDE_INFO, "/proc/uptime", "sys/proc/uptime: "),
             (&INCLUDE, "a.word", "a/word: line 1: expected whole numbers, found \"bbr"),
             (&INCLUDE, "a.b.pair:x", "names 1 columns of a.b.pair, which has 2"),
         ] {

@@ -105,8 +105,7 @@ fn write_transports(all: &Mounts<'_>, chosen: &[Labelled<'_, '_>], out: &mut Exp
     for (place, (name, help, kind)) in TRANSPORT_FAMILIES.iter().enumerate() {
         let mut family = out.family_parts(&[PREFIX, "transport_", name], &[help], *kind);
         for one in chosen {
-            let transports = all.transports.get(one.mount.transports.clone()).unwrap_or_default();
-            for (index, transport) in transports.iter().enumerate() {
+            for (index, transport) in all.transports_of(one.mount).iter().enumerate() {
                 let Some(value) = transport.counts[place] else { continue };
                 let mut number = itoa::Buffer::new();
                 let [export, address, protocol] = one.labels();
@@ -121,8 +120,7 @@ fn write_operations(all: &Mounts<'_>, chosen: &[Labelled<'_, '_>], out: &mut Exp
     for (place, (name, help, units)) in OPERATION_FAMILIES.iter().enumerate() {
         let mut family = out.family_parts(&[PREFIX, "operations_", name], &[help], Kind::Counter);
         for one in chosen {
-            let operations = all.operations.get(one.mount.operations.clone()).unwrap_or_default();
-            for operation in operations {
+            for operation in all.operations_of(one.mount) {
                 let Some(value) = operation.counts[place] else { continue };
                 let [export, address, protocol] = one.labels();
                 let name = ("operation", operation.name);

@@ -63,11 +63,7 @@ fn write(all: &Mounts<'_>, mut addresses: Addresses<'_>, out: &mut Exposition) {
         out.family("node_mountstats_nfs_mountpoint_info", "Where an export is mounted.", Kind::Gauge);
     for mount in &all.mounts {
         // All transports of a mount are of one kind.
-        let Some(transport) =
-            all.transports.get(mount.transports.start).filter(|_| !mount.transports.is_empty())
-        else {
-            continue;
-        };
+        let Some(transport) = all.transports_of(mount).first() else { continue };
         let (address, protocol) = (addresses.of(mount), transport.protocol);
         let export = (mount.export, address, protocol);
         if mount_points.insert((export, mount.mount_point)) {

@@ -30,8 +30,8 @@ pub(super) type Counts<const N: usize> = [Option<u64>; N];
 #[derive(Debug, Default)]
 pub(super) struct Mounts<'t> {
     pub(super) mounts: Vec<Mount<'t>>,
-    pub(super) transports: Vec<Transport<'t>>,
-    pub(super) operations: Vec<Operation<'t>>,
+    transports: Vec<Transport<'t>>,
+    operations: Vec<Operation<'t>>,
 }
 
 /// One mount. Names are as in the file, with blanks and some other characters as `\040`.
@@ -43,9 +43,9 @@ pub(super) struct Mount<'t> {
     pub(super) bytes: Counts<BYTES>,
     pub(super) events: Counts<EVENTS>,
     /// Which of the transports are its own.
-    pub(super) transports: Range<usize>,
+    transports: Range<usize>,
     /// Which of the operations are its own.
-    pub(super) operations: Range<usize>,
+    operations: Range<usize>,
 }
 
 /// A connection to a server.
@@ -121,6 +121,14 @@ fn new_mount(line: &[u8], transports: usize, operations: usize) -> Option<Mount<
 }
 
 impl<'t> Mounts<'t> {
+    pub(super) fn transports_of(&self, mount: &Mount<'_>) -> &[Transport<'t>] {
+        self.transports.get(mount.transports.clone()).unwrap_or_default()
+    }
+
+    pub(super) fn operations_of(&self, mount: &Mount<'_>) -> &[Operation<'t>] {
+        self.operations.get(mount.operations.clone()).unwrap_or_default()
+    }
+
     /// Adds what a line about the last mount has. `None` if a count is not one.
     fn add_to_mount(&mut self, word: &[u8], mut columns: impl Iterator<Item = &'t [u8]>) -> Option<()> {
         let mount = self.mounts.last_mut()?;
@@ -200,12 +208,12 @@ impl<'t> Addresses<'t> {
 
     /// The address of the server of a mount, or nothing. Cheap when asked in the order of the file.
     pub(super) fn of(&mut self, mount: &Mount<'_>) -> &'t [u8] {
-        let (before, after) = self.all.split_at(self.next.min(self.all.len()));
-        let places = (before.len()..).zip(after).chain((0..).zip(before));
-        let found = places.into_iter().find(|(_, (export, mount_point, _))| {
-            *export == mount.export && *mount_point == mount.mount_point
-        });
-        let Some((place, (.., address))) = found else { return b"" };
+        let is_of = |&(export, mount_point, _): &(&[u8], &[u8], &'t [u8])| {
+            export == mount.export && mount_point == mount.mount_point
+        };
+        let mut places = (self.next..self.all.len()).chain(0..self.next);
+        let found = places.find_map(|place| Some((place, self.all.get(place).filter(|one| is_of(one))?)));
+        let Some((place, &(.., address))) = found else { return b"" };
         self.next = place + 1;
         address
     }
