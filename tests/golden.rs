@@ -42,6 +42,17 @@ const CASES: &[Case] = &[
     Case { collector: "netdev", flags: &[("netdev.netlink", "false")], leave_out: &[] },
     Case { collector: "stat", flags: &[("stat.softirq", "true")], leave_out: &[] },
     Case {
+        collector: "sysctl",
+        flags: &[
+            ("sysctl.include", "kernel.pid_max"),
+            ("sysctl.include", "net.ipv4.ip_local_port_range"),
+            ("sysctl.include", "net.ipv4.tcp_rmem:min,default,max"),
+            ("sysctl.include-info", "kernel.seccomp.actions_avail"),
+            ("sysctl.include-info", "net.ipv4.tcp_congestion_control"),
+        ],
+        leave_out: &[],
+    },
+    Case {
         collector: "textfile",
         flags: &[("textfile.directory", "tests/fixtures/server/textfile")],
         leave_out: &["node_textfile_mtime_seconds"],

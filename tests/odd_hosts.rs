@@ -29,11 +29,15 @@ fn an_old_kernel_gives_less() {
 #[test]
 fn what_a_host_lacks_is_no_data() {
     let empty = tempfile::tempdir().unwrap();
-    for collector in ["diskstats", "os", "pressure"] {
+    for collector in
+        ["diskstats", "entropy", "kernel_hung", "nfs", "nfsd", "os", "pressure", "schedstat", "tapestats"]
+    {
         let result = collect(empty.path(), collector);
         assert!(matches!(result, Err(CollectError::NoData(_))), "{collector}: {result:?}");
     }
-    for collector in ["cpu", "loadavg", "meminfo", "stat", "vmstat"] {
+    for collector in
+        ["buddyinfo", "cpu", "filefd", "loadavg", "meminfo", "mountstats", "slabinfo", "stat", "vmstat"]
+    {
         let result = collect(empty.path(), collector);
         assert!(matches!(result, Err(CollectError::Read { .. })), "{collector}: {result:?}");
     }
@@ -69,7 +73,14 @@ fn flags_choose_what_is_given() {
         ("diskstats", &[(INCLUDE, "^sda")], &["+{device=\"sda1\"}", "-{device=\"sdb\"}"]),
         ("diskstats", &[(EXCLUDE, "")], &["+{device=\"nvme0n1p1\"}", "+{device=\"loop0\"}"]),
         ("diskstats", &[("diskstats.ignored-devices", "^s")], &["-{device=\"sda\"}", "+{device=\"loop0\"}"]),
+        ("slabinfo", &[("slabinfo.slabs-include", "kmalloc")], &["+\"kmalloc-8k\"", "-\"dentry\""]),
+        (
+            "slabinfo",
+            &[("slabinfo.slabs-include", "kmalloc"), ("slabinfo.slabs-exclude", "^dma")],
+            &["+\"kmalloc-8k\"", "-\"dma-kmalloc-8k\""],
+        ),
         ("stat", &[], &["-node_softirqs_total"]),
+        ("tapestats", &[("tapestats.ignored-devices", "^st0$")], &["-{device=\"st0\"}", "+{device=\"st1\"}"]),
         ("vmstat", &[("vmstat.fields", "^swap")], &["+node_vmstat_swap_ra 40", "-node_vmstat_pgfault"]),
     ] {
         let mut settings = hosts::settings(&hosts::folder("fixtures/server"));
@@ -151,4 +162,29 @@ fn disks_come_and_go() {
             .collect();
         assert_eq!(found, want, "{disks:?}");
     }
+}
+
+/// A kernel without SELinux, one that has no policy yet, one with a policy, and one whose configuration is gone.
+#[test]
+fn selinux_is_off_without_a_policy() {
+    let host = tempfile::tempdir().unwrap();
+    for folder in ["proc/self/attr", "sys/fs/selinux", "etc/selinux"] {
+        std::fs::create_dir_all(host.path().join(folder)).unwrap();
+    }
+    let write = |path: &str, text: &str| std::fs::write(host.path().join(path), text).unwrap();
+    let mut set = hosts::build(&hosts::settings(host.path()), |name| name == "selinux");
+    let mut modes = || -> Vec<String> {
+        let page = hosts::page(&mut set, &[]);
+        assert!(page.contains("success{collector=\"selinux\"} 1"), "{page}");
+        page.lines().filter_map(|line| Some(line.strip_prefix("node_selinux_")?.to_owned())).collect()
+    };
+    assert_eq!(modes(), ["enabled 0"]);
+    write("sys/fs/selinux/enforce", "0");
+    write("proc/self/attr/current", "kernel\0");
+    write("etc/selinux/config", "SELINUX=enforcing\n");
+    assert_eq!(modes(), ["enabled 0"]);
+    write("proc/self/attr/current", "system_u:system_r:kernel_t:s0\0");
+    assert_eq!(modes(), ["config_mode 1", "current_mode 0", "enabled 1"]);
+    std::fs::remove_file(host.path().join("etc/selinux/config")).unwrap();
+    assert_eq!(modes(), ["config_mode -1", "current_mode 0", "enabled 1"]);
 }

@@ -7,16 +7,27 @@
 //! Parsers are free functions from bytes to a value; they convert to base units and put the unit into the
 //! field's name. What is absent is left out: no sample is ever zero because nothing was found.
 
+mod buddyinfo;
 mod cpu;
 mod diskstats;
+mod entropy;
+mod filefd;
 mod filesystem;
 mod framework;
+mod kernel_hung;
 mod loadavg;
 mod meminfo;
+mod mountstats;
 mod netdev;
+mod nfs;
 mod os;
 mod pressure;
+mod schedstat;
+mod selinux;
+mod slabinfo;
 mod stat;
+mod sysctl;
+mod tapestats;
 mod textfile;
 mod thermal_zone;
 mod time;
@@ -33,20 +44,32 @@ pub use framework::{
 #[cfg(test)]
 pub(crate) use framework::at_every_cut;
 pub(crate) use framework::{
-    Attribute, AttributeTable, DeviceClass, Info, none_if_absent, read, read_or_absent,
+    Attribute, AttributeTable, DeviceClass, Info, none_if_absent, read, read_count, read_or_absent,
 };
 
 /// All collectors, by name but for `textfile`, which comes last: it gives way to families of the others.
 pub const COLLECTORS: &[&Spec] = &[
+    &buddyinfo::SPEC,
     &cpu::SPEC,
     &diskstats::SPEC,
+    &entropy::SPEC,
+    &filefd::SPEC,
     &filesystem::SPEC,
+    &kernel_hung::SPEC,
     &loadavg::SPEC,
     &meminfo::SPEC,
+    &mountstats::SPEC,
     &netdev::SPEC,
+    &nfs::client::SPEC,
+    &nfs::server::SPEC,
     &os::SPEC,
     &pressure::SPEC,
+    &schedstat::SPEC,
+    &selinux::SPEC,
+    &slabinfo::SPEC,
     &stat::SPEC,
+    &sysctl::SPEC,
+    &tapestats::SPEC,
     &thermal_zone::SPEC,
     &time::SPEC,
     &uname::SPEC,

@@ -1,6 +1,7 @@
 //! What a collector is, what it is given, and the shapes that many of them share. Knows none of them.
 
 mod attributes;
+mod count;
 mod filter;
 mod flags;
 mod set;
@@ -12,6 +13,7 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 
 pub(crate) use attributes::{Attribute, AttributeTable, DeviceClass, Info};
+pub(crate) use count::read_count;
 pub use filter::Filter;
 pub use flags::{BuildError, Flag, FlagKind, Settings};
 pub use set::{CollectorSet, Running};
