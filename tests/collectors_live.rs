@@ -177,3 +177,18 @@ fn a_server_from_files() {
     assert_eq!(mount_points, 7, "{page}");
     assert!(!page.contains("node_filesystem_size_bytes"), "{page}");
 }
+
+#[test]
+fn the_clock_ticks() {
+    let samples = samples(&page(&["timex"], &[], 1));
+    if value(&samples, "node_scrape_collector_success{collector=timex}") == Some(0.0) {
+        return; // a sandbox forbids the call
+    }
+    let of = |name: &str| value(&samples, &format!("node_timex_{name}{{}}")).unwrap();
+    assert_eq!(samples.iter().filter(|(name, _)| name.starts_with("node_timex_")).count(), 17);
+    assert!((0.009..=0.011).contains(&of("tick_seconds")));
+    assert!((of("frequency_adjustment_ratio") - 1.0).abs() <= 0.0005);
+    assert!(of("maxerror_seconds") >= 0.0);
+    const STA_UNSYNC: i64 = 0x40;
+    assert!(of("sync_status") == 0.0 || of("status") as i64 & STA_UNSYNC == 0);
+}

@@ -31,6 +31,7 @@ mod tapestats;
 mod textfile;
 mod thermal_zone;
 mod time;
+mod timex;
 mod uname;
 mod vitals;
 mod vmstat;
@@ -72,6 +73,7 @@ pub const COLLECTORS: &[&Spec] = &[
     &tapestats::SPEC,
     &thermal_zone::SPEC,
     &time::SPEC,
+    &timex::SPEC,
     &uname::SPEC,
     &vitals::SPEC,
     &vmstat::SPEC,
