@@ -98,7 +98,7 @@ pub(crate) struct Info {
 
 /// The words of any number of devices. They are read at each scrape: some are states.
 #[derive(Debug)]
-struct InfoTable {
+pub(crate) struct InfoTable {
     info: &'static Info,
     devices: Vec<Named>,
     words: Vec<u8>,
@@ -113,17 +113,17 @@ struct Named {
 
 impl InfoTable {
     /// A table without devices.
-    fn new(info: &'static Info) -> Self {
+    pub(crate) fn new(info: &'static Info) -> Self {
         Self { info, devices: Vec::new(), words: Vec::new(), ends: Vec::new() }
     }
 
     /// Forgets all devices.
-    fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.devices.clear();
     }
 
     /// Adds the device `name` whose attributes are in `folder`.
-    fn add(&mut self, folder: &Path, name: &[u8]) {
+    pub(crate) fn add(&mut self, folder: &Path, name: &[u8]) {
         let file = |file: &Option<&str>| {
             file.map(|file| folder.join(file)).filter(|path| path.exists()).map(KernelFile::new)
         };
@@ -132,7 +132,7 @@ impl InfoTable {
     }
 
     /// Reads and writes all of them.
-    fn write(&mut self, buffer: &mut Vec<u8>, out: &mut Exposition) {
+    pub(crate) fn write(&mut self, buffer: &mut Vec<u8>, out: &mut Exposition) {
         let Self { info, devices, words, ends } = self;
         let mut family = out.family(info.family, info.help, Kind::Gauge);
         for device in devices {
