@@ -1,8 +1,10 @@
 //! What a collector is, what it is given, and the shapes that many of them share. Knows none of them.
 
 mod attributes;
+mod branches;
 mod filter;
 mod flags;
+mod keyed;
 mod set;
 
 use std::io;
@@ -11,9 +13,11 @@ use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 
-pub(crate) use attributes::{Attribute, AttributeTable, DeviceClass, Info};
+pub(crate) use attributes::{Attribute, AttributeTable, DeviceClass, Info, InfoTable};
+pub(crate) use branches::{Branch, Branches};
 pub use filter::Filter;
 pub use flags::{BuildError, Flag, FlagKind, Settings};
+pub(crate) use keyed::{Key, KeyedTable};
 pub use set::{CollectorSet, Running};
 
 use crate::exposition::Exposition;

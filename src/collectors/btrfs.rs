@@ -1,0 +1,322 @@
+//! Mounted Btrfs file systems from `/sys/fs/btrfs` (kernel: `Documentation/ABI/testing/sysfs-fs-btrfs` and
+//! `fs/btrfs/sysfs.c`).
+//!
+//! node_exporter asks each mount point with ioctls about its devices. Here everything comes from sysfs, which needs
+//! no privileges and reaches file systems that are mounted in other namespaces. That makes these differences:
+//! - errors of devices need kernel 5.14 (`devinfo/<id>/error_stats`);
+//! - sysfs does not tell a device's UUID within the file system: there is no label `btrfs_dev_uuid`;
+//! - sysfs numbers the devices of `devinfo` and does not name them. In a file system of one device the errors have
+//!   its name as the label `device`; in any other they have the number as `devid`, as `btrfs device stats` shows it;
+//! - `node_btrfs_device_size_bytes` is the size of the block device, which the file system need not fill, and there
+//!   is no `node_btrfs_device_unused_bytes`.
+
+use super::{
+    Attribute, AttributeTable, Branch, Branches, CollectError, Collector, Context, Info, InfoTable, Key,
+    KeyedTable, Settings, Spec, none_if_absent,
+};
+use crate::exposition::{Exposition, Kind};
+use crate::host::parse::{ParseError, fields, lines, unsigned};
+use crate::host::{FileError, KernelFile, read_small};
+
+pub(super) const SPEC: Spec = Spec {
+    name: "btrfs",
+    default_on: true,
+    help: "space, commits and device errors of Btrfs file systems (/sys/fs/btrfs)",
+    flags: &[],
+    build: |settings| Ok(Box::new(Btrfs::new(settings))),
+};
+
+const INFO: Info = Info {
+    family: "node_btrfs_info",
+    help: "The file system's label.",
+    labels: &[("label", Some("label")), ("uuid", None)],
+};
+
+const fn bytes(file: &'static str, family: &'static str, help: &'static str) -> Attribute {
+    Attribute { file, family, help, kind: Kind::Gauge, value: |text| Some(unsigned(text)? as f64) }
+}
+
+const FILE_SYSTEM: &[Attribute] = &[bytes(
+    "allocation/global_rsv_size",
+    "node_btrfs_global_rsv_size_bytes",
+    "Size of the reserve for operations that have to succeed.",
+)];
+
+/// Of each type of block groups.
+const GROUP: &[Attribute] =
+    &[bytes("bytes_reserved", "node_btrfs_reserved_bytes", "Space that is promised to writes under way.")];
+
+/// Of each way to store a type of block groups.
+const LAYOUT: &[Attribute] = &[
+    bytes("used_bytes", "node_btrfs_used_bytes", "Space that is used in block groups of this layout."),
+    bytes("total_bytes", "node_btrfs_size_bytes", "Space that block groups of this layout have."),
+];
+
+const DEVICE: &[Attribute] = &[Attribute {
+    file: "size",
+    family: "node_btrfs_device_size_bytes",
+    help: "Size of a device of the file system.",
+    kind: Kind::Gauge,
+    value: |sectors| Some(unsigned(sectors)? as f64 * 512.0),
+}];
+
+const fn milliseconds(key: &'static str, family: &'static str, help: &'static str, kind: Kind) -> Key {
+    Key { key, family, help, kind, value: |word| Some(unsigned(word)? as f64 / 1000.0) }
+}
+
+/// Lines of `commit_stats`, which kernel 6.0 brought.
+const COMMITS: &[Key] = &[
+    Key {
+        key: "commits",
+        family: "node_btrfs_commits_total",
+        help: "Transactions that were written to disk.",
+        kind: Kind::Counter,
+        value: |word| Some(unsigned(word)? as f64),
+    },
+    milliseconds(
+        "last_commit_ms",
+        "node_btrfs_last_commit_seconds",
+        "Time that the latest transaction took.",
+        Kind::Gauge,
+    ),
+    milliseconds(
+        "max_commit_ms",
+        "node_btrfs_max_commit_seconds",
+        "The longest that a transaction took.",
+        Kind::Gauge,
+    ),
+    milliseconds(
+        "total_commit_ms",
+        "node_btrfs_commit_seconds_total",
+        "Time that all transactions took.",
+        Kind::Counter,
+    ),
+];
+
+/// The lines of `error_stats` and the values of the label `type`.
+const ERRORS: &[(&str, &str)] = &[
+    ("corruption_errs", "corruption"),
+    ("flush_errs", "flush"),
+    ("generation_errs", "generation"),
+    ("read_errs", "read"),
+    ("write_errs", "write"),
+];
+
+/// The directories in `allocation` and the values of the label `block_group_type`.
+const GROUP_TYPES: [&str; 3] = ["data", "metadata", "system"];
+/// What is listed of each file system: its devices by name, by number, and the layouts of [`GROUP_TYPES`].
+const LISTED: &[&str] =
+    &["devices", "devinfo", "allocation/data", "allocation/metadata", "allocation/system"];
+
+struct Btrfs {
+    listed: Branches,
+    info: InfoTable,
+    file_systems: AttributeTable,
+    commits: KeyedTable,
+    groups: AttributeTable,
+    layouts: AttributeTable,
+    ratios: Vec<Ratio>,
+    devices: AttributeTable,
+    errors: Vec<DeviceErrors>,
+}
+
+/// How many bytes of disk a layout takes for a byte of content.
+struct Ratio {
+    group_type: &'static str,
+    mode: Box<[u8]>,
+    uuid: Box<[u8]>,
+    ratio: f64,
+}
+
+struct DeviceErrors {
+    file: KernelFile,
+    /// `device` and a name, or `devid` and a number.
+    device: (&'static str, Box<[u8]>),
+    uuid: Box<[u8]>,
+}
+
+impl Btrfs {
+    fn new(settings: &Settings) -> Self {
+        Self {
+            listed: Branches::new(settings.root.sys("fs/btrfs"), LISTED),
+            info: InfoTable::new(&INFO),
+            file_systems: AttributeTable::new(FILE_SYSTEM, &["uuid"]),
+            commits: KeyedTable::new("commit_stats", COMMITS, &["uuid"]),
+            groups: AttributeTable::new(GROUP, &["block_group_type", "uuid"]),
+            layouts: AttributeTable::new(LAYOUT, &["block_group_type", "mode", "uuid"]),
+            ratios: Vec::new(),
+            devices: AttributeTable::new(DEVICE, &["device", "uuid"]),
+            errors: Vec::new(),
+        }
+    }
+
+    fn find(&mut self, buffer: &mut Vec<u8>) {
+        self.info.clear();
+        self.file_systems.clear();
+        self.commits.clear();
+        self.groups.clear();
+        self.layouts.clear();
+        self.ratios.clear();
+        self.devices.clear();
+        self.errors.clear();
+        for Branch { name, path, folders } in self.listed.iter() {
+            let [devices, numbers, layouts @ ..] = folders.as_slice() else { continue };
+            // They differ once `btrfstune -m` has changed the UUID.
+            let uuid = read_small(&path.join("metadata_uuid"), buffer).unwrap_or_default();
+            let uuid: Box<[u8]> = if uuid.is_empty() { name.clone() } else { uuid.into() };
+            self.info.add(path, &uuid);
+            self.file_systems.add(path, &[&uuid]);
+            self.commits.add(path, &[&uuid]);
+            for (group_type, folder) in GROUP_TYPES.into_iter().zip(layouts) {
+                self.groups.add(folder.path(), &[group_type.as_bytes(), &uuid]);
+                let modes = folder.names().iter().map(|mode| (mode, folder.entry(mode)));
+                for (mode, path) in modes.filter(|(_, path)| path.is_dir()) {
+                    self.layouts.add(&path, &[group_type.as_bytes(), mode, &uuid]);
+                    if let Some(ratio) = ratio(mode, devices.names().len()) {
+                        self.ratios.push(Ratio { group_type, mode: mode.clone(), uuid: uuid.clone(), ratio });
+                    }
+                }
+            }
+            for device in devices.names() {
+                self.devices.add(&devices.entry(device), &[device, &uuid]);
+            }
+            for number in numbers.names() {
+                let device = match (devices.names(), numbers.names()) {
+                    ([only], [_]) => ("device", only.clone()),
+                    _ => ("devid", number.clone()),
+                };
+                let file = numbers.entry(number).join("error_stats");
+                if file.exists() {
+                    self.errors.push(DeviceErrors {
+                        file: KernelFile::new(file),
+                        device,
+                        uuid: uuid.clone(),
+                    });
+                }
+            }
+        }
+        self.ratios.sort_by(|a, b| (a.group_type, &a.mode, &a.uuid).cmp(&(b.group_type, &b.mode, &b.uuid)));
+        self.errors.sort_by(|a, b| (&a.device, &a.uuid).cmp(&(&b.device, &b.uuid)));
+    }
+}
+
+impl Collector for Btrfs {
+    fn collect(&mut self, context: &mut Context, out: &mut Exposition) -> Result<(), CollectError> {
+        let buffer = &mut context.buffer;
+        // Beside file systems there is `features`.
+        let listed = self.listed.list(buffer, |name| name.contains(&b'-'));
+        if none_if_absent(listed, self.listed.folder())? {
+            self.find(buffer);
+        }
+        self.info.write(buffer, out);
+        let help = "Bytes of disk that the layout takes for a byte of content.";
+        let mut family = out.family("node_btrfs_allocation_ratio", help, Kind::Gauge);
+        for Ratio { group_type, mode, uuid, ratio } in &self.ratios {
+            let labels = [("block_group_type", group_type.as_bytes()), ("mode", mode), ("uuid", uuid)];
+            family.sample(&labels, *ratio);
+        }
+        let results = [
+            write_errors(&mut self.errors, buffer, out).map_err(CollectError::from),
+            self.file_systems.write(buffer, out),
+            self.commits.write(buffer, out),
+            self.groups.write(buffer, out),
+            self.layouts.write(buffer, out),
+            self.devices.write(buffer, out),
+        ];
+        results.into_iter().collect()
+    }
+}
+
+/// Gives the first error after all devices have been written.
+fn write_errors(
+    devices: &mut [DeviceErrors],
+    buffer: &mut Vec<u8>,
+    out: &mut Exposition,
+) -> Result<(), FileError> {
+    let mut first_error = None;
+    let help = "Errors that the file system counted on a device.";
+    let mut family = out.family("node_btrfs_device_errors_total", help, Kind::Counter);
+    for DeviceErrors { file, device, uuid } in devices {
+        let Ok(text) = file.value(buffer) else { continue };
+        match parse_errors(text) {
+            Ok(counts) => {
+                for ((_, kind), count) in ERRORS.iter().zip(counts) {
+                    let Some(count) = count else { continue };
+                    let labels = [(device.0, &*device.1), ("type", kind.as_bytes()), ("uuid", uuid)];
+                    family.sample(&labels, count as f64);
+                }
+            }
+            Err(error) => {
+                first_error.get_or_insert_with(|| error.at(file.path()));
+            }
+        }
+    }
+    first_error.map_or(Ok(()), Err)
+}
+
+/// The counts of [`ERRORS`]. None where the kernel says that it has none (yet) for this device.
+fn parse_errors(text: &[u8]) -> Result<[Option<u64>; ERRORS.len()], ParseError> {
+    let mut counts = [None; ERRORS.len()];
+    for (number, line) in lines(text).filter(|(_, line)| *line != b"invalid") {
+        let mut words = fields(line);
+        let key = words.next();
+        let slot = ERRORS.iter().zip(&mut counts).find(|((name, _), _)| key == Some(name.as_bytes()));
+        let Some((_, slot)) = slot else { continue };
+        let count = words.next().and_then(unsigned);
+        *slot = Some(count.ok_or_else(|| ParseError::new(number, "a kind of error and a count", line))?);
+    }
+    Ok(counts)
+}
+
+/// What a byte of content takes on `devices` devices, as far as the name of the layout tells.
+fn ratio(mode: &[u8], devices: usize) -> Option<f64> {
+    // With as many devices as there are: a stripe may be narrower when a device was added after it was written.
+    let striped = |parities: usize| {
+        devices
+            .checked_sub(parities)
+            .filter(|content| *content > 0)
+            .map(|content| devices as f64 / content as f64)
+    };
+    match mode {
+        b"single" | b"raid0" => Some(1.0),
+        b"dup" | b"raid1" | b"raid10" => Some(2.0),
+        b"raid1c3" => Some(3.0),
+        b"raid1c4" => Some(4.0),
+        b"raid5" => striped(1),
+        b"raid6" => striped(2),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ratios_of_layouts() {
+        let of = |mode: &str| ratio(mode.as_bytes(), 4);
+        assert_eq!(["single", "dup", "raid1c3", "raid1c4"].map(of), [1.0, 2.0, 3.0, 4.0].map(Some));
+        assert_eq!((of("raid5"), of("raid6"), of("raid7")), (Some(4.0 / 3.0), Some(2.0), None));
+        assert_eq!((ratio(b"raid5", 1), ratio(b"raid6", 1)), (None, None));
+    }
+
+    #[test]
+    fn counts_of_errors() {
+        let text = b"write_errs 1\nread_errs 2\nflush_errs 3\nnew_errs x\ngeneration_errs 5\n";
+        assert_eq!(parse_errors(text).unwrap(), [None, Some(3), Some(5), Some(2), Some(1)]);
+        assert_eq!(parse_errors(b"invalid\n").unwrap(), [None; 5]);
+        for bad in ["read_errs", "read_errs -1", "read_errs x"] {
+            assert_eq!(
+                parse_errors(format!("write_errs 1\n{bad}\n").as_bytes()).unwrap_err().line,
+                2,
+                "{bad}"
+            );
+        }
+    }
+
+    #[test]
+    fn survives_a_cut_file() {
+        let file = "sys/fs/btrfs/5b1c8a0e-41f9-4d6c-9d53-7e2f80c6a911/devinfo/1/error_stats";
+        crate::collectors::at_every_cut(file, parse_errors);
+    }
+}
