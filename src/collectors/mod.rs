@@ -25,6 +25,7 @@ mod uname;
 mod vitals;
 mod vmstat;
 mod watchdog;
+mod zfs;
 
 pub use framework::{
     BuildError, CollectError, Collector, CollectorSet, Context, Filter, Flag, FlagKind, Running, Settings,
@@ -56,5 +57,6 @@ pub const COLLECTORS: &[&Spec] = &[
     &vitals::SPEC,
     &vmstat::SPEC,
     &watchdog::SPEC,
+    &zfs::SPEC,
     &textfile::SPEC,
 ];

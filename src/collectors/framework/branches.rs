@@ -28,7 +28,7 @@ impl Branches {
         Self { folder: Folder::new(folder), below, branches: Vec::new() }
     }
 
-    /// Lists the devices of which `keeps` says yes to the name, and what is below them. Says whether anything may
+    /// Lists the directories of which `keeps` says yes to the name, and what is below them. Says whether anything may
     /// have come or gone, see [`Folder::list`].
     ///
     /// # Errors
@@ -43,11 +43,11 @@ impl Branches {
         if changed {
             let names = self.folder.names().iter().filter(|name| keeps(name));
             let branch = |name: &[u8]| {
-                let path = self.folder.entry(name);
+                let path = Some(self.folder.entry(name)).filter(|path| path.is_dir())?;
                 let folders = self.below.iter().map(|below| Folder::new(path.join(below))).collect();
-                Branch { name: name.into(), path, folders }
+                Some(Branch { name: name.into(), path, folders })
             };
-            self.branches = names.map(|name| branch(name)).collect();
+            self.branches = names.filter_map(|name| branch(name)).collect();
         }
         for folder in self.branches.iter_mut().flat_map(|branch| &mut branch.folders) {
             let had_names = !folder.names().is_empty();
@@ -94,7 +94,7 @@ mod tests {
         let found: Vec<_> =
             branches.iter().map(|branch| (branch.name.clone(), names(&branch.folders[0]))).collect();
         let boxed = |text: &[u8]| -> Box<[u8]> { text.into() };
-        let want = [(boxed(b"a"), vec![boxed(b"9")]), (boxed(b"b"), vec![]), (boxed(b"file"), vec![])];
+        let want = [(boxed(b"a"), vec![boxed(b"9")]), (boxed(b"b"), vec![])];
         assert_eq!(found, want);
         std::fs::remove_dir_all(parent.path()).unwrap();
         assert!(branches.list(&mut buffer, |_| true).is_err());
