@@ -25,6 +25,7 @@ mod uname;
 mod vitals;
 mod vmstat;
 mod watchdog;
+mod xfs;
 mod zfs;
 
 pub use framework::{
@@ -57,6 +58,7 @@ pub const COLLECTORS: &[&Spec] = &[
     &vitals::SPEC,
     &vmstat::SPEC,
     &watchdog::SPEC,
+    &xfs::SPEC,
     &zfs::SPEC,
     &textfile::SPEC,
 ];
