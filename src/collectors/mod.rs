@@ -7,6 +7,7 @@
 //! Parsers are free functions from bytes to a value; they convert to base units and put the unit into the
 //! field's name. What is absent is left out: no sample is ever zero because nothing was found.
 
+mod bcache;
 mod btrfs;
 mod cpu;
 mod diskstats;
@@ -42,6 +43,7 @@ pub(crate) use framework::{
 
 /// All collectors, by name but for `textfile`, which comes last: it gives way to families of the others.
 pub const COLLECTORS: &[&Spec] = &[
+    &bcache::SPEC,
     &btrfs::SPEC,
     &cpu::SPEC,
     &diskstats::SPEC,

@@ -26,6 +26,7 @@ pub(crate) struct Attribute {
 pub(crate) struct AttributeTable {
     attributes: &'static [Attribute],
     label_names: &'static [&'static str],
+    is_absent: fn(&[u8]) -> bool,
     devices: Vec<Device>,
 }
 
@@ -40,7 +41,12 @@ impl AttributeTable {
     /// A table without devices. `label_names` are sorted.
     pub(crate) fn new(attributes: &'static [Attribute], label_names: &'static [&'static str]) -> Self {
         debug_assert!(label_names.is_sorted());
-        Self { attributes, label_names, devices: Vec::new() }
+        Self { attributes, label_names, is_absent: |_| false, devices: Vec::new() }
+    }
+
+    /// The same table for drivers with texts that stand for no value.
+    pub(crate) fn with_absent(self, is_absent: fn(&[u8]) -> bool) -> Self {
+        Self { is_absent, ..self }
     }
 
     /// Forgets all devices.
@@ -73,6 +79,9 @@ impl AttributeTable {
             for device in &mut self.devices {
                 let Some(Some(file)) = device.files.get_mut(index) else { continue };
                 let Ok(text) = file.value(buffer) else { continue };
+                if (self.is_absent)(text) {
+                    continue;
+                }
                 let Some(value) = (attribute.value)(text) else {
                     let error = || ParseError::new(1, "a value of the documented form", text).at(file.path());
                     first_error.get_or_insert_with(error);
