@@ -8,6 +8,7 @@
 //! field's name. What is absent is left out: no sample is ever zero because nothing was found.
 
 mod bcache;
+mod bcachefs;
 mod btrfs;
 mod cpu;
 mod diskstats;
@@ -44,6 +45,7 @@ pub(crate) use framework::{
 /// All collectors, by name but for `textfile`, which comes last: it gives way to families of the others.
 pub const COLLECTORS: &[&Spec] = &[
     &bcache::SPEC,
+    &bcachefs::SPEC,
     &btrfs::SPEC,
     &cpu::SPEC,
     &diskstats::SPEC,
