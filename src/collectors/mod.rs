@@ -12,6 +12,7 @@ mod bcachefs;
 mod btrfs;
 mod cpu;
 mod diskstats;
+mod dmmultipath;
 mod filesystem;
 mod framework;
 mod loadavg;
@@ -49,6 +50,7 @@ pub const COLLECTORS: &[&Spec] = &[
     &btrfs::SPEC,
     &cpu::SPEC,
     &diskstats::SPEC,
+    &dmmultipath::SPEC,
     &filesystem::SPEC,
     &loadavg::SPEC,
     &meminfo::SPEC,
