@@ -13,6 +13,7 @@ mod btrfs;
 mod cpu;
 mod diskstats;
 mod dmmultipath;
+mod fibrechannel;
 mod filesystem;
 mod framework;
 mod loadavg;
@@ -51,6 +52,7 @@ pub const COLLECTORS: &[&Spec] = &[
     &cpu::SPEC,
     &diskstats::SPEC,
     &dmmultipath::SPEC,
+    &fibrechannel::SPEC,
     &filesystem::SPEC,
     &loadavg::SPEC,
     &meminfo::SPEC,

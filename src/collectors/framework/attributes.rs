@@ -110,6 +110,7 @@ pub(crate) struct Info {
 pub(crate) struct InfoTable {
     info: &'static Info,
     devices: Vec<Named>,
+    word: fn(&[u8]) -> &[u8],
     words: Vec<u8>,
     ends: Vec<usize>,
 }
@@ -123,7 +124,12 @@ struct Named {
 impl InfoTable {
     /// A table without devices.
     pub(crate) fn new(info: &'static Info) -> Self {
-        Self { info, devices: Vec::new(), words: Vec::new(), ends: Vec::new() }
+        Self { info, devices: Vec::new(), word: |text| text, words: Vec::new(), ends: Vec::new() }
+    }
+
+    /// The same table with only the part of each file's text that `word` gives.
+    pub(crate) fn with_word(self, word: fn(&[u8]) -> &[u8]) -> Self {
+        Self { word, ..self }
     }
 
     /// Forgets all devices.
@@ -142,7 +148,7 @@ impl InfoTable {
 
     /// Reads and writes all of them.
     pub(crate) fn write(&mut self, buffer: &mut Vec<u8>, out: &mut Exposition) {
-        let Self { info, devices, words, ends } = self;
+        let Self { info, devices, word, words, ends } = self;
         let mut family = out.family(info.family, info.help, Kind::Gauge);
         for device in devices {
             words.clear();
@@ -150,7 +156,7 @@ impl InfoTable {
             for ((_, path), file) in info.labels.iter().zip(&mut device.files) {
                 match (path, file) {
                     (None, _) => words.extend_from_slice(&device.name),
-                    (_, Some(file)) => words.extend_from_slice(file.value(buffer).unwrap_or_default()),
+                    (_, Some(file)) => words.extend_from_slice(word(file.value(buffer).unwrap_or_default())),
                     (_, None) => {}
                 }
                 ends.push(words.len());
