@@ -16,6 +16,7 @@ mod dmmultipath;
 mod fibrechannel;
 mod filesystem;
 mod framework;
+mod infiniband;
 mod loadavg;
 mod meminfo;
 mod netdev;
@@ -54,6 +55,7 @@ pub const COLLECTORS: &[&Spec] = &[
     &dmmultipath::SPEC,
     &fibrechannel::SPEC,
     &filesystem::SPEC,
+    &infiniband::SPEC,
     &loadavg::SPEC,
     &meminfo::SPEC,
     &netdev::SPEC,
