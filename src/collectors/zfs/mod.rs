@@ -198,3 +198,66 @@ impl FamilyName {
         Some(&self.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exposition::Format;
+    use crate::host::Root;
+
+    #[test]
+    fn names_of_families() {
+        let mut name = FamilyName::default();
+        assert_eq!(name.of("fm", "erpt-dropped"), Some("node_zfs_fm_erpt_dropped"));
+        assert_eq!(["a.b", "ä"].map(|key| name.of("fm", key).is_some()), [false, false]);
+    }
+
+    #[test]
+    fn datasets_and_pools_come_and_go() {
+        let host = tempfile::tempdir().unwrap();
+        let path = |name: &str| host.path().join("spl/kstat/zfs").join(name);
+        let dataset = |file: &str, name: &str, rows: &str| {
+            let text = format!("41 1 0x01\nname type data\ndataset_name 7 {name}\n{rows}\n");
+            std::fs::create_dir_all(path(file).parent().unwrap()).unwrap();
+            std::fs::write(path(file), text).unwrap();
+        };
+        let settings = Settings::new(Root { proc: host.path().into(), ..Root::default() });
+        let mut zfs = Zfs::new(&settings);
+        let mut samples = || {
+            let (mut out, mut page) = (Exposition::new(), Vec::new());
+            let result = zfs.collect(&mut Context::new(&settings), &mut out);
+            out.render(Format::Text, &mut page);
+            let page = String::from_utf8(page).unwrap();
+            let lines = page.lines().filter_map(|line| line.strip_prefix("node_zfs_zpool_"));
+            (lines.map(str::to_owned).collect::<Vec<_>>(), result)
+        };
+        let sample = |family: &str, name: &str, pool: &str, value: u32| {
+            format!("dataset_{family}{{dataset=\"{name}\",zpool=\"{pool}\"}} {value}")
+        };
+        dataset("b/objset-0x1", "b/one", "reads 4 1\nwrites 4 2");
+        dataset("a/objset-0x9", "a", "writes 4 3\nreads 4 4");
+        let want = [
+            sample("reads", "a", "a", 4),
+            sample("reads", "b/one", "b", 1),
+            sample("writes", "a", "a", 3),
+            sample("writes", "b/one", "b", 2),
+        ];
+        let (lines, result) = samples();
+        result.unwrap();
+        assert_eq!(lines, want);
+        dataset("b/objset-0x1", "b/new name", "reads 4 5\nwrites 4 x");
+        let (lines, result) = samples();
+        assert!(result.unwrap_err().to_string().contains("b/objset-0x1: line 5"));
+        let of_a = [sample("reads", "a", "a", 4), sample("writes", "a", "a", 3)];
+        assert_eq!(lines, [of_a[0].clone(), sample("reads", "b/new name", "b", 5), of_a[1].clone()]);
+        std::fs::remove_dir_all(path("b")).unwrap();
+        std::fs::write(path("a/state"), "SUSPENDED\n").unwrap();
+        let (lines, result) = samples();
+        result.unwrap();
+        assert_eq!(lines[..2], of_a);
+        let suspended: Vec<_> = lines.iter().filter(|line| line.ends_with(" 1")).collect();
+        assert_eq!(suspended, ["state{state=\"suspended\",zpool=\"a\"} 1"]);
+        std::fs::remove_dir_all(host.path().join("spl")).unwrap();
+        assert!(matches!(samples().1, Err(CollectError::NoData(_))));
+    }
+}
