@@ -4,11 +4,17 @@
 //! node_exporter asks each mount point with ioctls about its devices. Here everything comes from sysfs, which needs
 //! no privileges and reaches file systems that are mounted in other namespaces. That makes these differences:
 //! - errors of devices need kernel 5.14 (`devinfo/<id>/error_stats`);
-//! - sysfs does not tell a device's UUID within the file system: there is no label `btrfs_dev_uuid`;
+//! - sysfs does not tell a device's UUID within the file system. The label `btrfs_dev_uuid` is what the udev database
+//!   has, and empty without one;
 //! - sysfs numbers the devices of `devinfo` and does not name them. In a file system of one device the errors have
-//!   its name as the label `device`; in any other they have the number as `devid`, as `btrfs device stats` shows it;
+//!   its name as the label `device` as well as its UUID; in any other they have instead the number as `devid`, as
+//!   `btrfs device usage` shows it;
 //! - `node_btrfs_device_size_bytes` is the size of the block device, which the file system need not fill, and there
 //!   is no `node_btrfs_device_unused_bytes`.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
 use super::{
     Attribute, AttributeTable, Branch, Branches, CollectError, Collector, Context, Info, InfoTable, Key,
@@ -118,6 +124,7 @@ struct Btrfs {
     ratios: Vec<Ratio>,
     devices: AttributeTable,
     errors: Vec<DeviceErrors>,
+    udev: PathBuf,
 }
 
 /// How many bytes of disk a layout takes for a byte of content.
@@ -130,9 +137,15 @@ struct Ratio {
 
 struct DeviceErrors {
     file: KernelFile,
-    /// `device` and a name, or `devid` and a number.
-    device: (&'static str, Box<[u8]>),
+    device: Named,
     uuid: Box<[u8]>,
+}
+
+/// What is known of a device that has errors.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Named {
+    Name { device_uuid: Box<[u8]>, name: Box<[u8]> },
+    Number(Box<[u8]>),
 }
 
 impl Btrfs {
@@ -145,8 +158,9 @@ impl Btrfs {
             groups: AttributeTable::new(GROUP, &["block_group_type", "uuid"]),
             layouts: AttributeTable::new(LAYOUT, &["block_group_type", "mode", "uuid"]),
             ratios: Vec::new(),
-            devices: AttributeTable::new(DEVICE, &["device", "uuid"]),
+            devices: AttributeTable::new(DEVICE, &["btrfs_dev_uuid", "device", "uuid"]),
             errors: Vec::new(),
+            udev: settings.root.udev.clone(),
         }
     }
 
@@ -178,21 +192,23 @@ impl Btrfs {
                 }
             }
             for device in devices.names() {
-                self.devices.add(&devices.entry(device), &[device, &uuid]);
+                let folder = devices.entry(device);
+                let device_uuid = device_uuid(&self.udev, &folder, buffer);
+                self.devices.add(&folder, &[&device_uuid, device, &uuid]);
             }
             for number in numbers.names() {
-                let device = match (devices.names(), numbers.names()) {
-                    ([only], [_]) => ("device", only.clone()),
-                    _ => ("devid", number.clone()),
-                };
-                let file = numbers.entry(number).join("error_stats");
-                if file.exists() {
-                    self.errors.push(DeviceErrors {
-                        file: KernelFile::new(file),
-                        device,
-                        uuid: uuid.clone(),
-                    });
+                let file = KernelFile::new(numbers.entry(number).join("error_stats"));
+                if !file.path().exists() {
+                    continue;
                 }
+                let device = match (devices.names(), numbers.names()) {
+                    ([name], [_]) => Named::Name {
+                        device_uuid: device_uuid(&self.udev, &devices.entry(name), buffer),
+                        name: name.clone(),
+                    },
+                    _ => Named::Number(number.clone()),
+                };
+                self.errors.push(DeviceErrors { file, device, uuid: uuid.clone() });
             }
         }
         self.ratios.sort_by(|a, b| (a.group_type, &a.mode, &a.uuid).cmp(&(b.group_type, &b.mode, &b.uuid)));
@@ -227,6 +243,16 @@ impl Collector for Btrfs {
     }
 }
 
+/// The UUID within its file system of the device in `folder`, as udev stored it when it last looked at the device.
+/// Empty if it did not.
+fn device_uuid(udev: &Path, folder: &Path, buffer: &mut Vec<u8>) -> Box<[u8]> {
+    let number = read_small(&folder.join("dev"), buffer).unwrap_or_default();
+    let path = udev.join(OsStr::from_bytes(&[b"b", number].concat()));
+    let text = std::fs::read(path).unwrap_or_default();
+    let mut uuids = lines(&text).filter_map(|(_, line)| line.strip_prefix(b"E:ID_FS_UUID_SUB="));
+    uuids.next().unwrap_or_default().into()
+}
+
 /// Gives the first error after all devices have been written.
 fn write_errors(
     devices: &mut [DeviceErrors],
@@ -242,8 +268,16 @@ fn write_errors(
             Ok(counts) => {
                 for ((_, kind), count) in ERRORS.iter().zip(counts) {
                     let Some(count) = count else { continue };
-                    let labels = [(device.0, &*device.1), ("type", kind.as_bytes()), ("uuid", uuid)];
-                    family.sample(&labels, count as f64);
+                    let (kind, uuid) = (("type", kind.as_bytes()), ("uuid", &**uuid));
+                    match device {
+                        Named::Name { device_uuid, name } => family.sample(
+                            &[("btrfs_dev_uuid", device_uuid), ("device", name), kind, uuid],
+                            count as f64,
+                        ),
+                        Named::Number(number) => {
+                            family.sample(&[("devid", &**number), kind, uuid], count as f64);
+                        }
+                    }
                 }
             }
             Err(error) => {
