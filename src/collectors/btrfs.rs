@@ -221,9 +221,10 @@ impl Collector for Btrfs {
         let buffer = &mut context.buffer;
         // Beside file systems there is `features`.
         let listed = self.listed.list(buffer, |name| name.contains(&b'-'));
-        if none_if_absent(listed, self.listed.folder())? {
+        if *listed.as_ref().unwrap_or(&true) {
             self.find(buffer);
         }
+        none_if_absent(listed, self.listed.folder())?;
         self.info.write(buffer, out);
         let help = "Bytes of disk that the layout takes for a byte of content.";
         let mut family = out.family("node_btrfs_allocation_ratio", help, Kind::Gauge);
@@ -325,6 +326,39 @@ fn ratio(mode: &[u8], devices: usize) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::Root;
+
+    #[test]
+    fn devices_and_file_systems_come_and_go() {
+        let host = tempfile::tempdir().unwrap();
+        let path = |name: &str| host.path().join("fs/btrfs/1-2").join(name);
+        let write = |name: &str, text: &str| {
+            std::fs::create_dir_all(path(name).parent().unwrap()).unwrap();
+            std::fs::write(path(name), text).unwrap();
+        };
+        let settings = Settings::new(Root { sys: host.path().into(), ..Root::default() });
+        let mut btrfs = Btrfs::new(&settings);
+        let mut page = || {
+            let (mut out, mut page) = (Exposition::new(), Vec::new());
+            btrfs.collect(&mut Context::new(&settings), &mut out).unwrap();
+            out.render(crate::exposition::Format::Text, &mut page);
+            String::from_utf8(page).unwrap()
+        };
+        write("devices/sda/size", "8\n");
+        write("devinfo/1/error_stats", "read_errs 3\n");
+        write("allocation/data/raid5/used_bytes", "1\n");
+        let first = page();
+        assert!(first.contains("device=\"sda\",type=\"read\",uuid=\"1-2\"} 3"), "{first}");
+        assert!(!first.contains("node_btrfs_allocation_ratio"), "{first}");
+        write("devices/sdb/size", "8\n");
+        write("devinfo/2/error_stats", "invalid\n");
+        let second = page();
+        assert!(second.contains("{devid=\"1\",type=\"read\",uuid=\"1-2\"} 3"), "{second}");
+        assert!(second.contains("mode=\"raid5\",uuid=\"1-2\"} 2"), "{second}");
+        assert!(second.contains("{btrfs_dev_uuid=\"\",device=\"sdb\",uuid=\"1-2\"} 4096"), "{second}");
+        std::fs::remove_dir_all(host.path().join("fs")).unwrap();
+        assert_eq!(page(), "");
+    }
 
     #[test]
     fn ratios_of_layouts() {

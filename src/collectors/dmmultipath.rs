@@ -4,7 +4,7 @@
 //!
 //! A device is looked at once for whether it is a multipath device, and again when block devices have come or gone.
 
-use super::{CollectError, Collector, Context, Settings, Spec};
+use super::{CollectError, Collector, Context, Settings, Spec, no_data_if_absent};
 use crate::exposition::{Exposition, Kind};
 use crate::host::parse::{ParseError, unsigned};
 use crate::host::{FileError, Folder, KernelFile, read_small};
@@ -114,13 +114,9 @@ impl DmMultipath {
 impl Collector for DmMultipath {
     fn collect(&mut self, context: &mut Context, out: &mut Exposition) -> Result<(), CollectError> {
         let buffer = &mut context.buffer;
-        match self.blocks.list(buffer) {
-            Ok(true) => self.find(buffer),
-            Ok(false) => {}
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Err(CollectError::NoData("the kernel has no block devices"));
-            }
-            Err(error) => return Err(CollectError::read(self.blocks.path(), error)),
+        let listed = self.blocks.list(buffer);
+        if no_data_if_absent(listed, self.blocks.path(), "the kernel has no block devices")? {
+            self.find(buffer);
         }
         let mut result = Ok(());
         for device in &mut self.devices {

@@ -6,7 +6,10 @@
 //! For each file in `statistics` the driver fetches all statistics anew. Some ask the adapter's firmware, which can
 //! take as long as the adapter is busy with an error.
 
-use super::{Attribute, AttributeTable, CollectError, Collector, Context, Info, InfoTable, Settings, Spec};
+use super::{
+    Attribute, AttributeTable, CollectError, Collector, Context, Info, InfoTable, Settings, Spec,
+    no_data_if_absent,
+};
 use crate::exposition::{Exposition, Kind};
 use crate::host::Folder;
 use crate::host::parse::{hexadecimal, unsigned};
@@ -115,21 +118,15 @@ impl FibreChannel {
 impl Collector for FibreChannel {
     fn collect(&mut self, context: &mut Context, out: &mut Exposition) -> Result<(), CollectError> {
         let buffer = &mut context.buffer;
-        match self.hosts.list(buffer) {
-            Ok(true) => {
-                self.info.clear();
-                self.statistics.clear();
-                for name in self.hosts.names() {
-                    let folder = self.hosts.entry(name);
-                    self.info.add(&folder, name);
-                    self.statistics.add(&folder, &[name]);
-                }
+        let listed = self.hosts.list(buffer);
+        if no_data_if_absent(listed, self.hosts.path(), "no Fibre Channel adapter")? {
+            self.info.clear();
+            self.statistics.clear();
+            for name in self.hosts.names() {
+                let folder = self.hosts.entry(name);
+                self.info.add(&folder, name);
+                self.statistics.add(&folder, &[name]);
             }
-            Ok(false) => {}
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Err(CollectError::NoData("no Fibre Channel adapter"));
-            }
-            Err(error) => return Err(CollectError::read(self.hosts.path(), error)),
         }
         self.info.write(buffer, out);
         self.statistics.write(buffer, out)

@@ -42,7 +42,7 @@ pub use framework::{
 pub(crate) use framework::at_every_cut;
 pub(crate) use framework::{
     Attribute, AttributeTable, Branch, Branches, DeviceClass, Info, InfoTable, Key, KeyedTable,
-    none_if_absent, read, read_or_absent,
+    no_data_if_absent, none_if_absent, read, read_or_absent,
 };
 
 /// All collectors, by name but for `textfile`, which comes last: it gives way to families of the others.

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::{
     Attribute, AttributeTable, Branch, Branches, CollectError, Collector, Context, Info, InfoTable, Settings,
-    Spec,
+    Spec, no_data_if_absent,
 };
 use crate::exposition::{Exposition, Kind};
 use crate::host::parse::{ParseError, fields, unsigned};
@@ -203,13 +203,9 @@ impl Bcachefs {
 impl Collector for Bcachefs {
     fn collect(&mut self, context: &mut Context, out: &mut Exposition) -> Result<(), CollectError> {
         let buffer = &mut context.buffer;
-        match self.listed.list(buffer, |_| true) {
-            Ok(true) => self.find(),
-            Ok(false) => {}
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Err(CollectError::NoData(ABSENT));
-            }
-            Err(error) => return Err(CollectError::read(self.listed.folder(), error)),
+        let listed = self.listed.list(buffer, |_| true);
+        if no_data_if_absent(listed, self.listed.folder(), ABSENT)? {
+            self.find();
         }
         if self.listed.iter().next().is_none() {
             return Err(CollectError::NoData(ABSENT));

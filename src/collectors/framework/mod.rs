@@ -171,6 +171,18 @@ pub(crate) fn none_if_absent<T: Default>(listed: io::Result<T>, folder: &Path) -
     }
 }
 
+/// Gives [`CollectError::NoData`], with `absent` as the reason, for a class of devices that the kernel does not have.
+pub(crate) fn no_data_if_absent<T>(
+    listed: io::Result<T>,
+    folder: &Path,
+    absent: &'static str,
+) -> Result<T, CollectError> {
+    listed.map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => CollectError::NoData(absent),
+        _ => CollectError::read(folder, error),
+    })
+}
+
 /// Runs a parser over every beginning of a file of the fixture host, the whole file included. It must not panic
 /// whatever the place where the text ends, and the whole file has to parse.
 #[cfg(test)]

@@ -5,7 +5,7 @@
 mod datasets;
 mod kstat;
 
-use super::{Branch, Branches, CollectError, Collector, Context, Settings, Spec};
+use super::{Branch, Branches, CollectError, Collector, Context, Settings, Spec, no_data_if_absent};
 use crate::exposition::{Exposition, Kind};
 use crate::host::{FileError, KernelFile};
 
@@ -110,13 +110,9 @@ impl Zfs {
 impl Collector for Zfs {
     fn collect(&mut self, context: &mut Context, out: &mut Exposition) -> Result<(), CollectError> {
         let buffer = &mut context.buffer;
-        match self.pools.list(buffer, |_| true) {
-            Ok(true) => self.find(),
-            Ok(false) => {}
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Err(CollectError::NoData(ABSENT));
-            }
-            Err(error) => return Err(CollectError::read(self.pools.folder(), error)),
+        let listed = self.pools.list(buffer, |_| true);
+        if no_data_if_absent(listed, self.pools.folder(), ABSENT)? {
+            self.find();
         }
         let mut result = Ok(());
         for global in &mut self.files {
