@@ -12,6 +12,8 @@
 //! - `node_btrfs_device_size_bytes` is the size of the block device, which the file system need not fill, and there
 //!   is no `node_btrfs_device_unused_bytes`.
 
+mod errors;
+
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -21,8 +23,10 @@ use super::{
     KeyedTable, Settings, Spec, none_if_absent,
 };
 use crate::exposition::{Exposition, Kind};
-use crate::host::parse::{ParseError, fields, lines, unsigned};
-use crate::host::{FileError, KernelFile, read_small};
+use crate::host::parse::{lines, unsigned};
+use crate::host::read_small;
+
+use errors::{Errors, Named};
 
 pub(super) const SPEC: Spec = Spec {
     name: "btrfs",
@@ -99,15 +103,6 @@ const COMMITS: &[Key] = &[
     ),
 ];
 
-/// The lines of `error_stats` and the values of the label `type`.
-const ERRORS: &[(&str, &str)] = &[
-    ("corruption_errs", "corruption"),
-    ("flush_errs", "flush"),
-    ("generation_errs", "generation"),
-    ("read_errs", "read"),
-    ("write_errs", "write"),
-];
-
 /// The directories in `allocation` and the values of the label `block_group_type`.
 const GROUP_TYPES: [&str; 3] = ["data", "metadata", "system"];
 /// What is listed of each file system: its devices by name, by number, and the layouts of [`GROUP_TYPES`].
@@ -123,7 +118,7 @@ struct Btrfs {
     layouts: AttributeTable,
     ratios: Vec<Ratio>,
     devices: AttributeTable,
-    errors: Vec<DeviceErrors>,
+    errors: Errors,
     udev: PathBuf,
 }
 
@@ -133,19 +128,6 @@ struct Ratio {
     mode: Box<[u8]>,
     uuid: Box<[u8]>,
     ratio: f64,
-}
-
-struct DeviceErrors {
-    file: KernelFile,
-    device: Named,
-    uuid: Box<[u8]>,
-}
-
-/// What is known of a device that has errors.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-enum Named {
-    Name { device_uuid: Box<[u8]>, name: Box<[u8]> },
-    Number(Box<[u8]>),
 }
 
 impl Btrfs {
@@ -159,7 +141,7 @@ impl Btrfs {
             layouts: AttributeTable::new(LAYOUT, &["block_group_type", "mode", "uuid"]),
             ratios: Vec::new(),
             devices: AttributeTable::new(DEVICE, &["btrfs_dev_uuid", "device", "uuid"]),
-            errors: Vec::new(),
+            errors: Errors::default(),
             udev: settings.root.udev.clone(),
         }
     }
@@ -197,10 +179,6 @@ impl Btrfs {
                 self.devices.add(&folder, &[&device_uuid, device, &uuid]);
             }
             for number in numbers.names() {
-                let file = KernelFile::new(numbers.entry(number).join("error_stats"));
-                if !file.path().exists() {
-                    continue;
-                }
                 let device = match (devices.names(), numbers.names()) {
                     ([name], [_]) => Named::Name {
                         device_uuid: device_uuid(&self.udev, &devices.entry(name), buffer),
@@ -208,11 +186,10 @@ impl Btrfs {
                     },
                     _ => Named::Number(number.clone()),
                 };
-                self.errors.push(DeviceErrors { file, device, uuid: uuid.clone() });
+                self.errors.add(&numbers.entry(number), device, &uuid);
             }
         }
         self.ratios.sort_by(|a, b| (a.group_type, &a.mode, &a.uuid).cmp(&(b.group_type, &b.mode, &b.uuid)));
-        self.errors.sort_by(|a, b| (&a.device, &a.uuid).cmp(&(&b.device, &b.uuid)));
     }
 }
 
@@ -233,7 +210,7 @@ impl Collector for Btrfs {
             family.sample(&labels, *ratio);
         }
         let results = [
-            write_errors(&mut self.errors, buffer, out).map_err(CollectError::from),
+            self.errors.write(buffer, out).map_err(CollectError::from),
             self.file_systems.write(buffer, out),
             self.commits.write(buffer, out),
             self.groups.write(buffer, out),
@@ -252,55 +229,6 @@ fn device_uuid(udev: &Path, folder: &Path, buffer: &mut Vec<u8>) -> Box<[u8]> {
     let text = std::fs::read(path).unwrap_or_default();
     let mut uuids = lines(&text).filter_map(|(_, line)| line.strip_prefix(b"E:ID_FS_UUID_SUB="));
     uuids.next().unwrap_or_default().into()
-}
-
-/// Gives the first error after all devices have been written.
-fn write_errors(
-    devices: &mut [DeviceErrors],
-    buffer: &mut Vec<u8>,
-    out: &mut Exposition,
-) -> Result<(), FileError> {
-    let mut first_error = None;
-    let help = "Errors that the file system counted on a device.";
-    let mut family = out.family("node_btrfs_device_errors_total", help, Kind::Counter);
-    for DeviceErrors { file, device, uuid } in devices {
-        let Ok(text) = file.value(buffer) else { continue };
-        match parse_errors(text) {
-            Ok(counts) => {
-                for ((_, kind), count) in ERRORS.iter().zip(counts) {
-                    let Some(count) = count else { continue };
-                    let (kind, uuid) = (("type", kind.as_bytes()), ("uuid", &**uuid));
-                    match device {
-                        Named::Name { device_uuid, name } => family.sample(
-                            &[("btrfs_dev_uuid", device_uuid), ("device", name), kind, uuid],
-                            count as f64,
-                        ),
-                        Named::Number(number) => {
-                            family.sample(&[("devid", &**number), kind, uuid], count as f64);
-                        }
-                    }
-                }
-            }
-            Err(error) => {
-                first_error.get_or_insert_with(|| error.at(file.path()));
-            }
-        }
-    }
-    first_error.map_or(Ok(()), Err)
-}
-
-/// The counts of [`ERRORS`]. None where the kernel says that it has none (yet) for this device.
-fn parse_errors(text: &[u8]) -> Result<[Option<u64>; ERRORS.len()], ParseError> {
-    let mut counts = [None; ERRORS.len()];
-    for (number, line) in lines(text).filter(|(_, line)| *line != b"invalid") {
-        let mut words = fields(line);
-        let key = words.next();
-        let slot = ERRORS.iter().zip(&mut counts).find(|((name, _), _)| key == Some(name.as_bytes()));
-        let Some((_, slot)) = slot else { continue };
-        let count = words.next().and_then(unsigned);
-        *slot = Some(count.ok_or_else(|| ParseError::new(number, "a kind of error and a count", line))?);
-    }
-    Ok(counts)
 }
 
 /// What a byte of content takes on `devices` devices, as far as the name of the layout tells.
@@ -366,25 +294,5 @@ mod tests {
         assert_eq!(["single", "dup", "raid1c3", "raid1c4"].map(of), [1.0, 2.0, 3.0, 4.0].map(Some));
         assert_eq!((of("raid5"), of("raid6"), of("raid7")), (Some(4.0 / 3.0), Some(2.0), None));
         assert_eq!((ratio(b"raid5", 1), ratio(b"raid6", 1)), (None, None));
-    }
-
-    #[test]
-    fn counts_of_errors() {
-        let text = b"write_errs 1\nread_errs 2\nflush_errs 3\nnew_errs x\ngeneration_errs 5\n";
-        assert_eq!(parse_errors(text).unwrap(), [None, Some(3), Some(5), Some(2), Some(1)]);
-        assert_eq!(parse_errors(b"invalid\n").unwrap(), [None; 5]);
-        for bad in ["read_errs", "read_errs -1", "read_errs x"] {
-            assert_eq!(
-                parse_errors(format!("write_errs 1\n{bad}\n").as_bytes()).unwrap_err().line,
-                2,
-                "{bad}"
-            );
-        }
-    }
-
-    #[test]
-    fn survives_a_cut_file() {
-        let file = "sys/fs/btrfs/5b1c8a0e-41f9-4d6c-9d53-7e2f80c6a911/devinfo/1/error_stats";
-        crate::collectors::at_every_cut(file, parse_errors);
     }
 }
