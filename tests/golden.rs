@@ -22,6 +22,7 @@ struct Case {
 }
 
 const CASES: &[Case] = &[
+    Case { collector: "bcache", flags: &[("bcache.priorityStats", "true")], leave_out: &[] },
     Case {
         collector: "cpu",
         flags: &[("cpu.info.flags-include", "^(aes|avx.*)$"), ("cpu.info.bugs-include", "spectre")],

@@ -88,6 +88,16 @@ pub fn float(text: &[u8]) -> Option<f64> {
     std::str::from_utf8(text).ok()?.parse().ok()
 }
 
+/// A number's text without the letter behind it, and what this letter multiplies it with: `k` with 1024, `M` with
+/// 1024 times that, up to `E`.
+pub fn binary_suffix(text: &[u8]) -> (&[u8], f64) {
+    let Some((&letter, number)) = text.split_last() else { return (text, 1.0) };
+    match b"KMGTPE".iter().position(|&suffix| suffix == letter.to_ascii_uppercase()) {
+        Some(place) => (number, (1u64 << (10 * (place + 1))) as f64),
+        None => (text, 1.0),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -107,6 +117,12 @@ mod tests {
         }
         assert_eq!(float(b"-1.5"), Some(-1.5));
         assert_eq!(float(b"\xff"), None);
+        assert_eq!(
+            (binary_suffix(b"1.5k"), binary_suffix(b"2M")),
+            ((&b"1.5"[..], 1024.0), (&b"2"[..], 1048576.0))
+        );
+        assert_eq!(binary_suffix(b"3E"), (&b"3"[..], (1u64 << 60) as f64));
+        assert_eq!((binary_suffix(b""), binary_suffix(b"405")), ((&b""[..], 1.0), (&b"405"[..], 1.0)));
     }
 
     #[test]

@@ -26,6 +26,7 @@ pub(crate) struct Attribute {
 pub(crate) struct AttributeTable {
     attributes: &'static [Attribute],
     label_names: &'static [&'static str],
+    is_absent: fn(&[u8]) -> bool,
     devices: Vec<Device>,
 }
 
@@ -40,7 +41,12 @@ impl AttributeTable {
     /// A table without devices. `label_names` are sorted.
     pub(crate) fn new(attributes: &'static [Attribute], label_names: &'static [&'static str]) -> Self {
         debug_assert!(label_names.is_sorted());
-        Self { attributes, label_names, devices: Vec::new() }
+        Self { attributes, label_names, is_absent: |_| false, devices: Vec::new() }
+    }
+
+    /// The same table for drivers with texts that stand for no value.
+    pub(crate) fn with_absent(self, is_absent: fn(&[u8]) -> bool) -> Self {
+        Self { is_absent, ..self }
     }
 
     /// Forgets all devices.
@@ -73,6 +79,9 @@ impl AttributeTable {
             for device in &mut self.devices {
                 let Some(Some(file)) = device.files.get_mut(index) else { continue };
                 let Ok(text) = file.value(buffer) else { continue };
+                if (self.is_absent)(text) {
+                    continue;
+                }
                 let Some(value) = (attribute.value)(text) else {
                     let error = || ParseError::new(1, "a value of the documented form", text).at(file.path());
                     first_error.get_or_insert_with(error);
@@ -98,9 +107,10 @@ pub(crate) struct Info {
 
 /// The words of any number of devices. They are read at each scrape: some are states.
 #[derive(Debug)]
-struct InfoTable {
+pub(crate) struct InfoTable {
     info: &'static Info,
     devices: Vec<Named>,
+    word: fn(&[u8]) -> &[u8],
     words: Vec<u8>,
     ends: Vec<usize>,
 }
@@ -113,17 +123,22 @@ struct Named {
 
 impl InfoTable {
     /// A table without devices.
-    fn new(info: &'static Info) -> Self {
-        Self { info, devices: Vec::new(), words: Vec::new(), ends: Vec::new() }
+    pub(crate) fn new(info: &'static Info) -> Self {
+        Self { info, devices: Vec::new(), word: |text| text, words: Vec::new(), ends: Vec::new() }
+    }
+
+    /// The same table with only the part of each file's text that `word` gives.
+    pub(crate) fn with_word(self, word: fn(&[u8]) -> &[u8]) -> Self {
+        Self { word, ..self }
     }
 
     /// Forgets all devices.
-    fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.devices.clear();
     }
 
     /// Adds the device `name` whose attributes are in `folder`.
-    fn add(&mut self, folder: &Path, name: &[u8]) {
+    pub(crate) fn add(&mut self, folder: &Path, name: &[u8]) {
         let file = |file: &Option<&str>| {
             file.map(|file| folder.join(file)).filter(|path| path.exists()).map(KernelFile::new)
         };
@@ -132,8 +147,8 @@ impl InfoTable {
     }
 
     /// Reads and writes all of them.
-    fn write(&mut self, buffer: &mut Vec<u8>, out: &mut Exposition) {
-        let Self { info, devices, words, ends } = self;
+    pub(crate) fn write(&mut self, buffer: &mut Vec<u8>, out: &mut Exposition) {
+        let Self { info, devices, word, words, ends } = self;
         let mut family = out.family(info.family, info.help, Kind::Gauge);
         for device in devices {
             words.clear();
@@ -141,7 +156,7 @@ impl InfoTable {
             for ((_, path), file) in info.labels.iter().zip(&mut device.files) {
                 match (path, file) {
                     (None, _) => words.extend_from_slice(&device.name),
-                    (_, Some(file)) => words.extend_from_slice(file.value(buffer).unwrap_or_default()),
+                    (_, Some(file)) => words.extend_from_slice(word(file.value(buffer).unwrap_or_default())),
                     (_, None) => {}
                 }
                 ends.push(words.len());

@@ -1,9 +1,11 @@
 //! What a collector is, what it is given, and the shapes that many of them share. Knows none of them.
 
 mod attributes;
+mod branches;
 mod count;
 mod filter;
 mod flags;
+mod keyed;
 mod set;
 
 use std::io;
@@ -12,10 +14,12 @@ use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 
-pub(crate) use attributes::{Attribute, AttributeTable, DeviceClass, Info};
+pub(crate) use attributes::{Attribute, AttributeTable, DeviceClass, Info, InfoTable};
+pub(crate) use branches::{Branch, Branches};
 pub(crate) use count::read_count;
 pub use filter::Filter;
 pub use flags::{BuildError, Flag, FlagKind, Settings};
+pub(crate) use keyed::{Key, KeyedTable};
 pub use set::{CollectorSet, Running};
 
 use crate::exposition::Exposition;
@@ -171,6 +175,18 @@ pub(crate) fn none_if_absent<T: Default>(listed: io::Result<T>, folder: &Path) -
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(T::default()),
         listed => listed.map_err(|error| CollectError::read(folder, error)),
     }
+}
+
+/// Gives [`CollectError::NoData`], with `absent` as the reason, for a class of devices that the kernel does not have.
+pub(crate) fn no_data_if_absent<T>(
+    listed: io::Result<T>,
+    folder: &Path,
+    absent: &'static str,
+) -> Result<T, CollectError> {
+    listed.map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => CollectError::NoData(absent),
+        _ => CollectError::read(folder, error),
+    })
 }
 
 /// Runs a parser over every beginning of a file of the fixture host, the whole file included. It must not panic
