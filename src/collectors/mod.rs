@@ -14,8 +14,11 @@ mod framework;
 mod loadavg;
 mod meminfo;
 mod netdev;
+mod netstat;
 mod os;
 mod pressure;
+mod sockstat;
+mod softnet;
 mod stat;
 mod textfile;
 mod thermal_zone;
@@ -33,7 +36,7 @@ pub use framework::{
 #[cfg(test)]
 pub(crate) use framework::at_every_cut;
 pub(crate) use framework::{
-    Attribute, AttributeTable, DeviceClass, Info, none_if_absent, read, read_or_absent,
+    Attribute, AttributeTable, DeviceClass, Info, is_name_part, none_if_absent, read, read_or_absent,
 };
 
 /// All collectors, by name but for `textfile`, which comes last: it gives way to families of the others.
@@ -44,8 +47,11 @@ pub const COLLECTORS: &[&Spec] = &[
     &loadavg::SPEC,
     &meminfo::SPEC,
     &netdev::SPEC,
+    &netstat::SPEC,
     &os::SPEC,
     &pressure::SPEC,
+    &sockstat::SPEC,
+    &softnet::SPEC,
     &stat::SPEC,
     &thermal_zone::SPEC,
     &time::SPEC,
