@@ -19,7 +19,8 @@ pub(crate) use names::is_name_part;
 pub use set::{CollectorSet, Running};
 
 use crate::exposition::Exposition;
-use crate::host::{FileError, KernelFile};
+use crate::host::netlink::NetlinkError;
+use crate::host::{FileError, KernelFile, Link, Links};
 
 /// A row of the table of collectors.
 #[derive(Debug)]
@@ -58,6 +59,8 @@ pub struct Context {
     stat: KernelFile,
     stat_text: Vec<u8>,
     stat_is_fresh: bool,
+    links: Links,
+    links_are_fresh: bool,
 }
 
 /// How long the collectors of one gather wait for what may hang, all of them together.
@@ -77,6 +80,8 @@ impl Context {
             stat: KernelFile::new(settings.root.proc("stat")),
             stat_text: Vec::new(),
             stat_is_fresh: false,
+            links: Links::default(),
+            links_are_fresh: false,
         }
     }
 
@@ -85,6 +90,7 @@ impl Context {
         self.deadline = deadline;
         self.patience = PATIENCE;
         self.stat_is_fresh = false;
+        self.links_are_fresh = false;
     }
 
     /// Runs `wait` for something that may hang; it has to return by the time it is given. What it takes goes off
@@ -107,6 +113,19 @@ impl Context {
             self.stat_is_fresh = true;
         }
         Ok((self.stat.path(), &self.stat_text))
+    }
+
+    /// The network devices of this process' namespace, which more than one collector needs: asked for once a
+    /// gather, over netlink. Sorted by name.
+    ///
+    /// # Errors
+    /// As [`Links::refresh`].
+    pub fn links(&mut self) -> Result<&[Link], NetlinkError> {
+        if !self.links_are_fresh {
+            self.links.refresh()?;
+            self.links_are_fresh = true;
+        }
+        Ok(self.links.all())
     }
 }
 
