@@ -22,6 +22,7 @@ struct Case {
 }
 
 const CASES: &[Case] = &[
+    Case { collector: "arp", flags: &[("arp.netlink", "false")], leave_out: &[] },
     Case {
         collector: "cpu",
         flags: &[("cpu.info.flags-include", "^(aes|avx.*)$"), ("cpu.info.bugs-include", "spectre")],

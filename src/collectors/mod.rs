@@ -7,12 +7,15 @@
 //! Parsers are free functions from bytes to a value; they convert to base units and put the unit into the
 //! field's name. What is absent is left out: no sample is ever zero because nothing was found.
 
+mod arp;
+mod conntrack;
 mod cpu;
 mod diskstats;
 mod filesystem;
 mod framework;
 mod loadavg;
 mod meminfo;
+mod netclass;
 mod netdev;
 mod netstat;
 mod os;
@@ -23,6 +26,7 @@ mod stat;
 mod textfile;
 mod thermal_zone;
 mod time;
+mod udp_queues;
 mod uname;
 mod vitals;
 mod vmstat;
@@ -41,11 +45,14 @@ pub(crate) use framework::{
 
 /// All collectors, by name but for `textfile`, which comes last: it gives way to families of the others.
 pub const COLLECTORS: &[&Spec] = &[
+    &arp::SPEC,
+    &conntrack::SPEC,
     &cpu::SPEC,
     &diskstats::SPEC,
     &filesystem::SPEC,
     &loadavg::SPEC,
     &meminfo::SPEC,
+    &netclass::SPEC,
     &netdev::SPEC,
     &netstat::SPEC,
     &os::SPEC,
@@ -55,6 +62,7 @@ pub const COLLECTORS: &[&Spec] = &[
     &stat::SPEC,
     &thermal_zone::SPEC,
     &time::SPEC,
+    &udp_queues::SPEC,
     &uname::SPEC,
     &vitals::SPEC,
     &vmstat::SPEC,

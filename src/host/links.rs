@@ -27,7 +27,7 @@ const IFLA_ALT_IFNAME: u16 = 53;
 const IFLA_ALLMULTI: u16 = 61;
 
 /// The number of counters in `struct rtnl_link_stats64` that are known here.
-pub const COUNTERS: usize = 24;
+const COUNTERS: usize = 24;
 
 /// One network device. Numbers are absent where the kernel is too old to give them.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -72,9 +72,10 @@ pub struct Link {
     pub carrier_ups: Option<u32>,
     /// How often it went.
     pub carrier_downs: Option<u32>,
-    counters: [u64; COUNTERS],
+    /// See [`Link::counters`].
+    pub(crate) counters: [u64; COUNTERS],
     /// How many of the counters the kernel has given.
-    known: usize,
+    pub(crate) known: usize,
 }
 
 impl Link {

@@ -9,7 +9,7 @@ pub mod parse;
 use std::path::{Path, PathBuf};
 
 pub use file::{FileStamp, Folder, KernelFile, read_small};
-pub use links::{COUNTERS, Link, Links};
+pub use links::{Link, Links};
 pub use parse::{FileError, ParseError};
 
 /// `USER_HZ`: how many of the ticks that `/proc` counts time in make a second. It is 100 on all architectures that

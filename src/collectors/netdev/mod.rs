@@ -6,7 +6,9 @@
 mod address;
 mod proc;
 
-use super::{BuildError, CollectError, Collector, Context, Filter, Flag, FlagKind, Settings, Spec, read};
+use super::{
+    BuildError, CollectError, Collector, Context, Filter, Flag, FlagKind, Settings, Spec, netclass, read,
+};
 use crate::exposition::{Exposition, Kind};
 use crate::host::netlink::NetlinkError;
 use crate::host::{KernelFile, Link, Root, read_small};
@@ -147,6 +149,8 @@ struct NetDev {
     detailed: bool,
     label_alias: bool,
     addresses: Option<Addresses>,
+    /// Whether `netclass` may have written the counters.
+    gives_way: bool,
 }
 
 /// What there is to write of a device, wherever it comes from.
@@ -182,6 +186,7 @@ impl NetDev {
             detailed: settings.switch(&DETAILED),
             label_alias: settings.switch(&LABEL_IFALIAS),
             addresses: settings.switch(&ADDRESS_INFO).then(Addresses::default),
+            gives_way: netclass::gives_counters(settings),
         })
     }
 
@@ -241,7 +246,9 @@ impl NetDev {
 
 impl Collector for NetDev {
     fn collect(&mut self, context: &mut Context, out: &mut Exposition) -> Result<(), CollectError> {
-        if let Some(links) = self.ask(context)? {
+        if self.gives_way && out.contains("node_network_receive_packets_total") {
+            // A counter that comes twice would spoil the page.
+        } else if let Some(links) = self.ask(context)? {
             let table = if self.detailed { NETLINK_DETAILED } else { NETLINK_SERIES };
             self.write(table, links, out);
         } else {
@@ -254,6 +261,13 @@ impl Collector for NetDev {
             Some(addresses) => addresses.write(context, out),
             None => Ok(()),
         }
+    }
+}
+
+/// Writes each counter of the kernel under its own name.
+pub(super) fn write_all_counters(links: &[&Link], out: &mut Exposition) {
+    for &(name, parts) in NETLINK_DETAILED {
+        write_series(name, parts, links.iter().map(|&link| Device::from(link)), false, out);
     }
 }
 
