@@ -8,11 +8,13 @@
 //! field's name. What is absent is left out: no sample is ever zero because nothing was found.
 
 mod arp;
+mod bonding;
 mod conntrack;
 mod cpu;
 mod diskstats;
 mod filesystem;
 mod framework;
+mod ipvs;
 mod loadavg;
 mod meminfo;
 mod netclass;
@@ -23,6 +25,7 @@ mod pressure;
 mod sockstat;
 mod softnet;
 mod stat;
+mod tcpstat;
 mod textfile;
 mod thermal_zone;
 mod time;
@@ -40,16 +43,18 @@ pub use framework::{
 #[cfg(test)]
 pub(crate) use framework::at_every_cut;
 pub(crate) use framework::{
-    Attribute, AttributeTable, DeviceClass, Info, is_name_part, none_if_absent, read, read_or_absent,
+    Attribute, AttributeTable, DeviceClass, Info, is_name_part, none_if_absent, read, read_or_absent, sockets,
 };
 
 /// All collectors, by name but for `textfile`, which comes last: it gives way to families of the others.
 pub const COLLECTORS: &[&Spec] = &[
     &arp::SPEC,
+    &bonding::SPEC,
     &conntrack::SPEC,
     &cpu::SPEC,
     &diskstats::SPEC,
     &filesystem::SPEC,
+    &ipvs::SPEC,
     &loadavg::SPEC,
     &meminfo::SPEC,
     &netclass::SPEC,
@@ -60,6 +65,7 @@ pub const COLLECTORS: &[&Spec] = &[
     &sockstat::SPEC,
     &softnet::SPEC,
     &stat::SPEC,
+    &tcpstat::SPEC,
     &thermal_zone::SPEC,
     &time::SPEC,
     &udp_queues::SPEC,

@@ -42,6 +42,11 @@ impl Root {
         self.proc.join(path)
     }
 
+    /// Whether procfs is the kernel's own, wherever it is mounted, and not a copy of its files.
+    pub fn proc_is_live(&self) -> bool {
+        rustix::fs::statfs(&self.proc).is_ok_and(|found| found.f_type == rustix::fs::PROC_SUPER_MAGIC)
+    }
+
     /// A path below sysfs.
     pub fn sys(&self, path: impl AsRef<Path>) -> PathBuf {
         self.sys.join(path)

@@ -5,6 +5,7 @@ mod filter;
 mod flags;
 mod names;
 mod set;
+mod sockets;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -17,6 +18,7 @@ pub use filter::Filter;
 pub use flags::{BuildError, Flag, FlagKind, Settings};
 pub(crate) use names::is_name_part;
 pub use set::{CollectorSet, Running};
+pub(crate) use sockets::sockets;
 
 use crate::exposition::Exposition;
 use crate::host::netlink::NetlinkError;
