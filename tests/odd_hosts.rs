@@ -29,11 +29,13 @@ fn an_old_kernel_gives_less() {
 #[test]
 fn what_a_host_lacks_is_no_data() {
     let empty = tempfile::tempdir().unwrap();
-    for collector in ["diskstats", "os", "pressure"] {
+    for collector in ["bonding", "conntrack", "diskstats", "ipvs", "os", "pressure", "udp_queues"] {
         let result = collect(empty.path(), collector);
         assert!(matches!(result, Err(CollectError::NoData(_))), "{collector}: {result:?}");
     }
-    for collector in ["cpu", "loadavg", "meminfo", "stat", "vmstat"] {
+    for collector in
+        ["cpu", "loadavg", "meminfo", "netclass", "netstat", "softnet", "stat", "tcpstat", "vmstat"]
+    {
         let result = collect(empty.path(), collector);
         assert!(matches!(result, Err(CollectError::Read { .. })), "{collector}: {result:?}");
     }
@@ -51,9 +53,43 @@ fn broken_files_are_named_with_line_and_reason() {
     }
 }
 
+/// A network device that is renamed, taken out, and one whose driver refuses and whose file is broken.
+#[test]
+fn network_devices_come_and_go() {
+    let host = tempfile::tempdir().unwrap();
+    let net = host.path().join("sys/class/net");
+    let device = |name: &str, mtu: &str| {
+        std::fs::create_dir_all(net.join(name)).unwrap();
+        for (file, text) in [("mtu", mtu), ("operstate", "up\n"), ("flags", "0x1003\n")] {
+            std::fs::write(net.join(name).join(file), text).unwrap();
+        }
+    };
+    let mut set = hosts::build(&hosts::settings(host.path()), |name| name == "netclass");
+    let mut mtus = || {
+        let page = hosts::page(&mut set, &[]);
+        let mtus = page.lines().filter_map(|line| line.strip_prefix("node_network_mtu_bytes{device="));
+        let mut found: Vec<String> = mtus.map(str::to_owned).collect();
+        found.extend(page.contains("success{collector=\"netclass\"} 0").then(|| "failed".to_owned()));
+        found
+    };
+    assert_eq!(mtus(), ["failed"]);
+    device("eth0", "1500\n");
+    assert_eq!(mtus(), ["\"eth0\"} 1500"]);
+    device("eth1", "rubbish\n");
+    device("lo", "65536\n");
+    assert_eq!(mtus(), ["\"eth0\"} 1500", "\"lo\"} 65536", "failed"]);
+    std::fs::remove_file(net.join("eth1/mtu")).unwrap();
+    std::fs::rename(net.join("eth0"), net.join("wan")).unwrap();
+    assert_eq!(mtus(), ["\"lo\"} 65536", "\"wan\"} 1500"]);
+    std::fs::remove_dir_all(net.join("wan")).unwrap();
+    std::fs::remove_dir_all(net.join("eth1")).unwrap();
+    assert_eq!(mtus(), ["\"lo\"} 65536"]);
+}
+
 /// Flags, and what they bring into a page (`+`) or take from it (`-`).
 #[test]
 fn flags_choose_what_is_given() {
+    const NO_NETLINK: (&str, &str) = ("arp.netlink", "false");
     const EXCLUDE: &str = "diskstats.device-exclude";
     const INCLUDE: &str = "diskstats.device-include";
     for (collector, flags, marks) in [
@@ -69,6 +105,33 @@ fn flags_choose_what_is_given() {
         ("diskstats", &[(INCLUDE, "^sda")], &["+{device=\"sda1\"}", "-{device=\"sdb\"}"]),
         ("diskstats", &[(EXCLUDE, "")], &["+{device=\"nvme0n1p1\"}", "+{device=\"loop0\"}"]),
         ("diskstats", &[("diskstats.ignored-devices", "^s")], &["-{device=\"sda\"}", "+{device=\"loop0\"}"]),
+        (
+            "arp",
+            &[NO_NETLINK, ("arp.device-include", "^d")],
+            &["+{device=\"docker0\"} 1", "-{device=\"enp1s0\"}"],
+        ),
+        (
+            "arp",
+            &[NO_NETLINK, ("arp.device-exclude", "^d")],
+            &["-{device=\"docker0\"}", "+{device=\"enp1s0\"} 2"],
+        ),
+        (
+            "ipvs",
+            &[("ipvs.backend-labels", "proto,local_port")],
+            &["+_connections_active{local_port=\"443\",proto=\"TCP\"} 499\n", "-remote_port"],
+        ),
+        ("ipvs", &[("ipvs.backend-labels", "")], &["+node_ipvs_backend_weight 152\n"]),
+        ("netclass", &[("netclass.ignored-devices", "^enp")], &["+{device=\"lo\"}", "-device=\"enp"]),
+        (
+            "netclass",
+            &[("netclass.ignore-invalid-speed", "true")],
+            &["+speed_bytes{device=\"enp1s0\"} 1.25e+08", "-speed_bytes{device=\"bond0\"}"],
+        ),
+        (
+            "netstat",
+            &[("netstat.fields", "^(Tcp_MaxConn|Icmp6_Out.*|IcmpMsg_)")],
+            &["+_Tcp_MaxConn -1\n", "+_Icmp6_OutType133 7\n", "+_IcmpMsg_InType11 4\n", "-_Tcp_InSegs"],
+        ),
         ("stat", &[], &["-node_softirqs_total"]),
         ("vmstat", &[("vmstat.fields", "^swap")], &["+node_vmstat_swap_ra 40", "-node_vmstat_pgfault"]),
     ] {
