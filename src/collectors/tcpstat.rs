@@ -1,7 +1,11 @@
 //! TCP sockets by state, from a dump of sockets over netlink (kernel: `include/uapi/linux/inet_diag.h`), or from
 //! `/proc/net/tcp` and `tcp6` (kernel: `Documentation/networking/proc_net_tcp.rst`) where that is not to be had.
 //!
-//! Either way the kernel walks through the whole table of connections, which takes milliseconds on large machines.
+//! Over netlink the sockets are those of the network namespace that this process runs in, as they are below
+//! `--path.procfs`, where `net` leads to the reader's own. Either way the kernel walks through the whole table of
+//! connections, which takes milliseconds on large machines.
+
+use std::io;
 
 use super::{CollectError, Collector, Context, Settings, Spec, none_if_absent, sockets};
 use crate::exposition::{Exposition, Kind};
@@ -61,16 +65,19 @@ impl TcpStat {
         let mut counts = Counts::default();
         let result = [AF_INET, AF_INET6].into_iter().try_for_each(|family| {
             let before = counts;
-            netlink.dump(BY_FAMILY, &request(family), |message| match message {
+            let result = netlink.dump(BY_FAMILY, &request(family), |message| match message {
                 Some(message) => counts.add_message(message),
                 None => counts = before,
-            })
+            });
+            match result {
+                // The kernel has no IPv6.
+                Err(NetlinkError::Io(error)) if family == AF_INET6 && is_absent(&error) => Ok(()),
+                result => result,
+            }
         });
         let reason = match result {
             Ok(()) => return Ok(Some(counts)),
-            Err(NetlinkError::Io(error)) if error.kind() == std::io::ErrorKind::NotFound => {
-                "the kernel has no tcp_diag".to_owned()
-            }
+            Err(NetlinkError::Io(error)) if is_absent(&error) => "the kernel has no tcp_diag".to_owned(),
             Err(error @ NetlinkError::Refused(_)) => error.to_string(),
             Err(error) => return Err(CollectError::Other(error.to_string())),
         };
@@ -116,6 +123,10 @@ impl Collector for TcpStat {
         sample("tx_queued_bytes", counts.sent_bytes);
         Ok(())
     }
+}
+
+fn is_absent(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound
 }
 
 /// `struct inet_diag_req_v2` for all TCP sockets of an address family.
