@@ -12,6 +12,7 @@ mod bonding;
 mod conntrack;
 mod cpu;
 mod diskstats;
+mod ethtool;
 mod filesystem;
 mod framework;
 mod ipvs;
@@ -53,6 +54,7 @@ pub const COLLECTORS: &[&Spec] = &[
     &conntrack::SPEC,
     &cpu::SPEC,
     &diskstats::SPEC,
+    &ethtool::SPEC,
     &filesystem::SPEC,
     &ipvs::SPEC,
     &loadavg::SPEC,

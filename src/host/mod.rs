@@ -2,6 +2,7 @@
 //! their files are read cheaply.
 
 mod file;
+pub mod genetlink;
 mod links;
 pub mod netlink;
 pub mod parse;
