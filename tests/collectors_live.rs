@@ -75,6 +75,38 @@ fn netdev_counts_the_same_both_ways() {
 }
 
 #[test]
+fn netclass_says_the_same_over_netlink_and_from_sysfs() {
+    // Another way to the same directory: with a path that was given, sysfs is read.
+    let elsewhere = Root { sys: "/proc/self/root/sys".into(), ..Root::default() };
+    let from_sysfs = samples(&page_of(elsewhere, &["netclass"], &[], 2));
+    let mut over_netlink = samples(&page(&["netclass"], &[], 2));
+    over_netlink.retain(|(name, _)| name.starts_with("node_network"));
+    assert_eq!(over_netlink.iter().filter(|(name, _)| name.starts_with("node_network_up{")).count(), {
+        let links = std::fs::read_dir("/sys/class/net").unwrap();
+        links.filter(|entry| entry.as_ref().unwrap().path().is_dir()).count()
+    });
+    for (name, value) in from_sysfs.iter().filter(|(name, _)| name.starts_with("node_network")) {
+        assert_eq!(self::value(&over_netlink, name), Some(*value), "{name}");
+        over_netlink.retain(|(found, _)| found != name);
+    }
+    assert_eq!(over_netlink, []);
+}
+
+#[test]
+fn netclass_may_give_the_counters_of_netdev() {
+    let flags = [("netclass.netlink", "true"), ("netclass_rtnl.with-stats", "true")];
+    let both = samples(&page(&["netclass", "netdev"], &flags, 2));
+    if value(&both, "node_network_up{device=lo}").is_none() {
+        return; // netclass is refused netlink here and reads sysfs, which counts nothing
+    }
+    assert!(value(&both, "node_network_receive_dropped_total{device=lo}").is_some());
+    assert!(!both.iter().any(|(name, _)| name.starts_with("node_network_receive_drop_total")));
+    assert!(!both.iter().any(|(name, _)| name.contains("adminstate=")));
+    let alone = samples(&page(&["netdev"], &flags, 1));
+    assert!(value(&alone, "node_network_receive_drop_total{device=lo}").is_some());
+}
+
+#[test]
 fn netdev_labels() {
     let detailed = page(
         &["netdev"],

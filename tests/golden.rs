@@ -23,6 +23,7 @@ struct Case {
 
 const CASES: &[Case] = &[
     Case { collector: "bcache", flags: &[("bcache.priorityStats", "true")], leave_out: &[] },
+    Case { collector: "arp", flags: &[("arp.netlink", "false")], leave_out: &[] },
     Case {
         collector: "cpu",
         flags: &[("cpu.info.flags-include", "^(aes|avx.*)$"), ("cpu.info.bugs-include", "spectre")],
@@ -41,6 +42,12 @@ const CASES: &[Case] = &[
         ],
     },
     Case { collector: "netdev", flags: &[("netdev.netlink", "false")], leave_out: &[] },
+    Case {
+        collector: "sockstat",
+        flags: &[],
+        // They depend on the size of a page here.
+        leave_out: &["node_sockstat_TCP_mem_bytes", "node_sockstat_UDP_mem_bytes"],
+    },
     Case { collector: "stat", flags: &[("stat.softirq", "true")], leave_out: &[] },
     Case {
         collector: "sysctl",

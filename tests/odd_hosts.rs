@@ -26,18 +26,20 @@ fn an_old_kernel_gives_less() {
     hosts::compare("odd/old-kernel", &page).unwrap_or_else(|difference| panic!("{difference}"));
 }
 
+/// What an empty host is to each collector: nothing to collect, or something amiss, as every host has these files.
+const NO_DATA: &str = "bcachefs bonding conntrack diskstats dmmultipath entropy fibrechannel infiniband ipvs \
+    kernel_hung nfs nfsd os pressure schedstat tapestats udp_queues zfs";
+const CANNOT_READ: &str = "buddyinfo cpu filefd loadavg meminfo mountstats netclass netstat slabinfo softnet stat \
+    tcpstat vmstat";
+
 #[test]
 fn what_a_host_lacks_is_no_data() {
     let empty = tempfile::tempdir().unwrap();
-    const WITHOUT: &str = "bcachefs diskstats dmmultipath entropy fibrechannel infiniband kernel_hung nfs nfsd os \
-        pressure schedstat tapestats zfs";
-    for collector in WITHOUT.split_whitespace() {
+    for collector in NO_DATA.split_whitespace() {
         let result = collect(empty.path(), collector);
         assert!(matches!(result, Err(CollectError::NoData(_))), "{collector}: {result:?}");
     }
-    for collector in
-        ["buddyinfo", "cpu", "filefd", "loadavg", "meminfo", "mountstats", "slabinfo", "stat", "vmstat"]
-    {
+    for collector in CANNOT_READ.split_whitespace() {
         let result = collect(empty.path(), collector);
         assert!(matches!(result, Err(CollectError::Read { .. })), "{collector}: {result:?}");
     }
@@ -65,9 +67,43 @@ fn broken_files_are_named_with_line_and_reason() {
     }
 }
 
+/// A network device that is renamed, taken out, and one whose driver refuses and whose file is broken.
+#[test]
+fn network_devices_come_and_go() {
+    let host = tempfile::tempdir().unwrap();
+    let net = host.path().join("sys/class/net");
+    let device = |name: &str, mtu: &str| {
+        std::fs::create_dir_all(net.join(name)).unwrap();
+        for (file, text) in [("mtu", mtu), ("operstate", "up\n"), ("flags", "0x1003\n")] {
+            std::fs::write(net.join(name).join(file), text).unwrap();
+        }
+    };
+    let mut set = hosts::build(&hosts::settings(host.path()), |name| name == "netclass");
+    let mut mtus = || {
+        let page = hosts::page(&mut set, &[]);
+        let mtus = page.lines().filter_map(|line| line.strip_prefix("node_network_mtu_bytes{device="));
+        let mut found: Vec<String> = mtus.map(str::to_owned).collect();
+        found.extend(page.contains("success{collector=\"netclass\"} 0").then(|| "failed".to_owned()));
+        found
+    };
+    assert_eq!(mtus(), ["failed"]);
+    device("eth0", "1500\n");
+    assert_eq!(mtus(), ["\"eth0\"} 1500"]);
+    device("eth1", "rubbish\n");
+    device("lo", "65536\n");
+    assert_eq!(mtus(), ["\"eth0\"} 1500", "\"lo\"} 65536", "failed"]);
+    std::fs::remove_file(net.join("eth1/mtu")).unwrap();
+    std::fs::rename(net.join("eth0"), net.join("wan")).unwrap();
+    assert_eq!(mtus(), ["\"lo\"} 65536", "\"wan\"} 1500"]);
+    std::fs::remove_dir_all(net.join("wan")).unwrap();
+    std::fs::remove_dir_all(net.join("eth1")).unwrap();
+    assert_eq!(mtus(), ["\"lo\"} 65536"]);
+}
+
 /// Flags, and what they bring into a page (`+`) or take from it (`-`).
 #[test]
 fn flags_choose_what_is_given() {
+    const NO_NETLINK: (&str, &str) = ("arp.netlink", "false");
     const EXCLUDE: &str = "diskstats.device-exclude";
     const INCLUDE: &str = "diskstats.device-include";
     for (collector, flags, marks) in [
@@ -95,6 +131,33 @@ fn flags_choose_what_is_given() {
             "slabinfo",
             &[("slabinfo.slabs-include", "kmalloc"), ("slabinfo.slabs-exclude", "^dma")],
             &["+\"kmalloc-8k\"", "-\"dma-kmalloc-8k\""],
+        ),
+        (
+            "arp",
+            &[NO_NETLINK, ("arp.device-include", "^d")],
+            &["+{device=\"docker0\"} 1", "-{device=\"enp1s0\"}"],
+        ),
+        (
+            "arp",
+            &[NO_NETLINK, ("arp.device-exclude", "^d")],
+            &["-{device=\"docker0\"}", "+{device=\"enp1s0\"} 2"],
+        ),
+        (
+            "ipvs",
+            &[("ipvs.backend-labels", "proto,local_port")],
+            &["+_connections_active{local_port=\"443\",proto=\"TCP\"} 499\n", "-remote_port"],
+        ),
+        ("ipvs", &[("ipvs.backend-labels", "")], &["+node_ipvs_backend_weight 152\n"]),
+        ("netclass", &[("netclass.ignored-devices", "^enp")], &["+{device=\"lo\"}", "-device=\"enp"]),
+        (
+            "netclass",
+            &[("netclass.ignore-invalid-speed", "true")],
+            &["+speed_bytes{device=\"enp1s0\"} 1.25e+08", "-speed_bytes{device=\"bond0\"}"],
+        ),
+        (
+            "netstat",
+            &[("netstat.fields", "^(Tcp_MaxConn|Icmp6_Out.*|IcmpMsg_)")],
+            &["+_Tcp_MaxConn -1\n", "+_Icmp6_OutType133 7\n", "+_IcmpMsg_InType11 4\n", "-_Tcp_InSegs"],
         ),
         ("stat", &[], &["-node_softirqs_total"]),
         ("tapestats", &[("tapestats.ignored-devices", "^st0$")], &["-{device=\"st0\"}", "+{device=\"st1\"}"]),

@@ -2,12 +2,15 @@
 //! their files are read cheaply.
 
 mod file;
+pub mod genetlink;
+mod links;
 pub mod netlink;
 pub mod parse;
 
 use std::path::{Path, PathBuf};
 
 pub use file::{FileStamp, Folder, KernelFile, read_small};
+pub use links::{Link, Links};
 pub use parse::{FileError, ParseError};
 
 /// `USER_HZ`: how many of the ticks that `/proc` counts time in make a second. It is 100 on all architectures that
@@ -38,6 +41,11 @@ impl Root {
     /// A path below procfs.
     pub fn proc(&self, path: impl AsRef<Path>) -> PathBuf {
         self.proc.join(path)
+    }
+
+    /// Whether procfs is the kernel's own, wherever it is mounted, and not a copy of its files.
+    pub fn proc_is_live(&self) -> bool {
+        rustix::fs::statfs(&self.proc).is_ok_and(|found| found.f_type == rustix::fs::PROC_SUPER_MAGIC)
     }
 
     /// A path below sysfs.

@@ -1,4 +1,4 @@
-//! Dumps over an rtnetlink socket (RFC 3549; kernel: `include/uapi/linux/netlink.h` and `rtnetlink.h`).
+//! Dumps over netlink sockets (RFC 3549; kernel: `include/uapi/linux/netlink.h` and `rtnetlink.h`).
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
-use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
+use rustix::net::{AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType};
 
 /// `RTM_GETLINK`: all network devices.
 pub const GET_LINK: u16 = 18;
 /// `RTM_GETADDR`: all addresses of network devices.
 pub const GET_ADDRESS: u16 = 22;
+/// `RTM_GETNEIGH`: all neighbours, such as those that ARP has found.
+pub const GET_NEIGHBOUR: u16 = 30;
 
 const REQUEST_FLAGS: u16 = 0x1 | 0x300; // NLM_F_REQUEST, NLM_F_DUMP
 const DUMP_INTERRUPTED: u16 = 0x10; // NLM_F_DUMP_INTR
@@ -41,17 +43,26 @@ pub enum NetlinkError {
     Malformed(&'static str),
 }
 
-/// A connection that is opened at the first dump, kept, and opened anew after an error.
+/// A connection that is opened at the first dump, kept, and opened anew after an error. The default one is to
+/// rtnetlink.
 #[derive(Debug, Default)]
 pub struct Netlink {
+    protocol: Option<Protocol>,
     socket: Option<OwnedFd>,
+    request: Vec<u8>,
     buffer: Vec<u8>,
     sequence: u32,
 }
 
 impl Netlink {
+    /// A connection to another part of the kernel than rtnetlink.
+    pub fn new(protocol: Protocol) -> Self {
+        Self { protocol: Some(protocol), ..Self::default() }
+    }
+
     /// Asks for everything of one kind and hands each message's payload to `each`, that is the fixed header of
-    /// its kind and then [`attributes`]. `header_bytes` is the size of that header, sent as zeros: all families.
+    /// its kind and then [`attributes`]. `header` is what the request has in that header's place; all zeros is
+    /// everything.
     ///
     /// When things change in the middle the kernel says so and the dump is begun again, which `each` learns by
     /// `None`: it forgets what it has. After some attempts what came last is taken as it is.
@@ -61,16 +72,16 @@ impl Netlink {
     pub fn dump(
         &mut self,
         request: u16,
-        header_bytes: usize,
+        header: &[u8],
         mut each: impl FnMut(Option<&[u8]>),
     ) -> Result<(), NetlinkError> {
         for _ in 0..ATTEMPTS {
             each(None);
             let socket = match self.socket.take() {
                 Some(socket) => socket,
-                None => open()?,
+                None => open(self.protocol)?,
             };
-            let complete = self.dump_once(&socket, request, header_bytes, &mut each)?;
+            let complete = self.dump_once(&socket, request, header, &mut each)?;
             self.socket = Some(socket);
             if complete {
                 break;
@@ -83,14 +94,14 @@ impl Netlink {
         &mut self,
         socket: &OwnedFd,
         request: u16,
-        header_bytes: usize,
+        header: &[u8],
         each: &mut impl FnMut(Option<&[u8]>),
     ) -> Result<bool, NetlinkError> {
         self.buffer.resize(BUFFER_BYTES.max(self.buffer.len()), 0);
         self.sequence = self.sequence.wrapping_add(1);
-        let message = request_message(request, header_bytes, self.sequence);
+        write_request(&mut self.request, request, header, self.sequence);
         let failed = |error: Errno| NetlinkError::Io(error.into());
-        rustix::io::retry_on_intr(|| rustix::net::send(socket, &message, SendFlags::empty()))
+        rustix::io::retry_on_intr(|| rustix::net::send(socket, &self.request, SendFlags::empty()))
             .map_err(|error| if is_refusal(error) { refused(error) } else { failed(error) })?;
         let mut complete = true;
         loop {
@@ -112,10 +123,10 @@ impl Netlink {
     }
 }
 
-fn open() -> Result<OwnedFd, NetlinkError> {
+fn open(protocol: Option<Protocol>) -> Result<OwnedFd, NetlinkError> {
     // Protocol 0 of this address family is NETLINK_ROUTE.
     let socket =
-        rustix::net::socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, None)
+        rustix::net::socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, protocol)
             .map_err(refused)?;
     set_socket_timeout(&socket, Timeout::Recv, Some(ANSWER_TIME)).map_err(refused)?;
     Ok(socket)
@@ -134,15 +145,15 @@ fn is_refusal(error: Errno) -> bool {
     matches!(error, Errno::PERM | Errno::ACCESS | Errno::OPNOTSUPP | Errno::NOSYS | Errno::CONNREFUSED)
 }
 
-fn request_message(request: u16, header_bytes: usize, sequence: u32) -> Vec<u8> {
-    let length = HEADER_BYTES + header_bytes;
-    let mut message = Vec::with_capacity(length);
+fn write_request(message: &mut Vec<u8>, request: u16, header: &[u8], sequence: u32) {
+    let length = HEADER_BYTES + header.len();
+    message.clear();
     message.extend_from_slice(&(length as u32).to_ne_bytes());
     message.extend_from_slice(&request.to_ne_bytes());
     message.extend_from_slice(&REQUEST_FLAGS.to_ne_bytes());
     message.extend_from_slice(&sequence.to_ne_bytes());
-    message.resize(length, 0);
-    message
+    message.extend_from_slice(&[0; 4]);
+    message.extend_from_slice(header);
 }
 
 #[derive(Debug, PartialEq)]

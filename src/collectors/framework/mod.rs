@@ -6,7 +6,9 @@ mod count;
 mod filter;
 mod flags;
 mod keyed;
+mod names;
 mod set;
+mod sockets;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -20,10 +22,13 @@ pub(crate) use count::read_count;
 pub use filter::Filter;
 pub use flags::{BuildError, Flag, FlagKind, Settings};
 pub(crate) use keyed::{Key, KeyedTable};
+pub(crate) use names::is_name_part;
 pub use set::{CollectorSet, Running};
+pub(crate) use sockets::sockets;
 
 use crate::exposition::Exposition;
-use crate::host::{FileError, KernelFile};
+use crate::host::netlink::NetlinkError;
+use crate::host::{FileError, KernelFile, Link, Links};
 
 /// A row of the table of collectors.
 #[derive(Debug)]
@@ -66,6 +71,8 @@ pub struct Context {
     stat: KernelFile,
     stat_text: Vec<u8>,
     stat_is_fresh: bool,
+    links: Links,
+    links_are_fresh: bool,
 }
 
 /// How long the collectors of one gather wait for what may hang, all of them together.
@@ -85,6 +92,8 @@ impl Context {
             stat: KernelFile::new(settings.root.proc("stat")),
             stat_text: Vec::new(),
             stat_is_fresh: false,
+            links: Links::default(),
+            links_are_fresh: false,
         }
     }
 
@@ -93,6 +102,7 @@ impl Context {
         self.deadline = deadline;
         self.patience = PATIENCE;
         self.stat_is_fresh = false;
+        self.links_are_fresh = false;
     }
 
     /// Runs `wait` for something that may hang; it has to return by the time it is given. What it takes goes off
@@ -115,6 +125,19 @@ impl Context {
             self.stat_is_fresh = true;
         }
         Ok((self.stat.path(), &self.stat_text))
+    }
+
+    /// The network devices of this process' namespace, which more than one collector needs: asked for once a
+    /// gather, over netlink. Sorted by name.
+    ///
+    /// # Errors
+    /// As [`Links::refresh`].
+    pub fn links(&mut self) -> Result<&[Link], NetlinkError> {
+        if !self.links_are_fresh {
+            self.links.refresh()?;
+            self.links_are_fresh = true;
+        }
+        Ok(self.links.all())
     }
 }
 

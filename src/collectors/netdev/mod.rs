@@ -3,15 +3,17 @@
 //! Over netlink the devices are those of the network namespace that this process runs in, whatever
 //! `--path.procfs` says.
 
-mod link;
+mod address;
 mod proc;
 
-use std::collections::HashMap;
-
-use super::{BuildError, CollectError, Collector, Context, Filter, Flag, FlagKind, Settings, Spec, read};
+use super::{
+    BuildError, CollectError, Collector, Context, Filter, Flag, FlagKind, Settings, Spec, netclass, read,
+};
 use crate::exposition::{Exposition, Kind};
-use crate::host::netlink::{GET_ADDRESS, GET_LINK, Netlink, NetlinkError};
-use crate::host::{KernelFile, Root, read_small};
+use crate::host::netlink::NetlinkError;
+use crate::host::{KernelFile, Link, Root, read_small};
+
+use address::Addresses;
 
 const DEVICE_INCLUDE: Flag = Flag::new(
     "netdev.device-include",
@@ -54,20 +56,6 @@ pub(super) const SPEC: Spec = Spec {
     ],
     build: |settings| Ok(Box::new(NetDev::new(settings)?)),
 };
-
-/// One network device.
-#[derive(Clone, Debug, Default, PartialEq)]
-struct Device {
-    name: String,
-    /// The number by which netlink's addresses refer to it; 0 from `/proc/net/dev`.
-    index: u32,
-    /// What the administrator calls it; mostly empty.
-    alias: String,
-    /// The counters in the order of their source.
-    counters: [u64; 24],
-    /// How many of the counters the kernel has given.
-    known: usize,
-}
 
 /// A family: the middle of its name and the counters that it is the sum of.
 type Series = (&'static str, &'static [usize]);
@@ -151,156 +139,169 @@ const PROC_DETAILED: [(&str, &str); 4] = [
 
 struct NetDev {
     filter: Filter,
-    /// The connection; none with `--no-collector.netdev.netlink` or after the system refused it.
-    netlink: Option<Netlink>,
+    /// Whether to ask over netlink: not with `--no-collector.netdev.netlink` or after the system refused it.
+    over_netlink: bool,
     file: KernelFile,
     root: Root,
-    devices: Vec<Device>,
+    from_proc: Vec<proc::Device>,
+    /// The places of the devices that the filter keeps.
+    kept: Vec<usize>,
     detailed: bool,
     label_alias: bool,
-    address_info: Option<Netlink>,
+    addresses: Option<Addresses>,
+    /// Whether `netclass` may have written the counters.
+    gives_way: bool,
+}
+
+/// What there is to write of a device, wherever it comes from.
+#[derive(Clone, Copy, Debug)]
+struct Device<'a> {
+    name: &'a str,
+    alias: &'a str,
+    /// In the order of their source.
+    counters: &'a [u64],
+}
+
+impl<'a> From<&'a Link> for Device<'a> {
+    fn from(link: &'a Link) -> Self {
+        Self { name: &link.name, alias: &link.alias, counters: link.counters() }
+    }
+}
+
+impl<'a> From<&'a proc::Device> for Device<'a> {
+    fn from(device: &'a proc::Device) -> Self {
+        Self { name: &device.name, alias: &device.alias, counters: &device.counters }
+    }
 }
 
 impl NetDev {
     fn new(settings: &Settings) -> Result<Self, BuildError> {
         Ok(Self {
             filter: settings.filter(&DEVICE_INCLUDE, &DEVICE_EXCLUDE)?,
-            netlink: settings.switch(&NETLINK).then(Netlink::default),
+            over_netlink: settings.switch(&NETLINK),
             file: KernelFile::new(settings.root.proc("net/dev")),
             root: settings.root.clone(),
-            devices: Vec::new(),
+            from_proc: Vec::new(),
+            kept: Vec::new(),
             detailed: settings.switch(&DETAILED),
             label_alias: settings.switch(&LABEL_IFALIAS),
-            address_info: settings.switch(&ADDRESS_INFO).then(Netlink::default),
+            addresses: settings.switch(&ADDRESS_INFO).then(Addresses::default),
+            gives_way: netclass::gives_counters(settings),
         })
     }
 
-    /// Asks over netlink; false when that is switched off or not to be had.
-    fn read_netlink(&mut self) -> Result<bool, CollectError> {
-        let Some(netlink) = &mut self.netlink else {
-            return Ok(false);
-        };
-        let reason = match dump_links(netlink, &mut self.devices) {
-            Ok(()) if self.devices.iter().any(|device| device.known > 0) => return Ok(true),
-            Ok(()) => "it gives no counters".to_owned(),
+    /// The devices over netlink; none when that is switched off or not to be had.
+    fn ask<'c>(&mut self, context: &'c mut Context) -> Result<Option<&'c [Link]>, CollectError> {
+        if !self.over_netlink {
+            return Ok(None);
+        }
+        let reason = match context.links() {
+            Ok(links) if links.iter().any(|link| !link.counters().is_empty()) => return Ok(Some(links)),
+            Ok(_) => "it gives no counters".to_owned(),
             Err(error @ NetlinkError::Refused(_)) => error.to_string(),
             Err(error) => return Err(CollectError::Other(error.to_string())),
         };
         tracing::warn!(collector = SPEC.name, reason, "netlink is not usable, reading /proc/net/dev instead");
-        self.netlink = None;
-        Ok(false)
+        self.over_netlink = false;
+        Ok(None)
     }
 
     fn read_proc(&mut self, buffer: &mut Vec<u8>) -> Result<(), CollectError> {
-        self.devices.clear();
         let text = read(&mut self.file, buffer)?;
-        proc::parse(text, &mut self.devices).map_err(|error| error.at(self.file.path()))?;
+        proc::parse(text, &mut self.from_proc).map_err(|error| error.at(self.file.path()))?;
         if self.label_alias {
-            for device in &mut self.devices {
+            for device in &mut self.from_proc {
                 let path = self.root.sys("class/net").join(&device.name).join("ifalias");
                 // A device that has just gone has no alias.
                 let alias = read_small(&path, buffer).unwrap_or_default();
                 device.alias = String::from_utf8_lossy(alias).into_owned();
             }
         }
+        // Names may have become equal where bytes were not UTF-8.
+        self.from_proc.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        self.from_proc.dedup_by(|second, first| second.name == first.name);
         Ok(())
+    }
+
+    /// Writes the families of `table` for the devices that the filter keeps.
+    fn write<'d, D>(&mut self, table: &[Series], devices: &'d [D], out: &mut Exposition)
+    where
+        Device<'d>: From<&'d D>,
+    {
+        let Self { filter, kept, .. } = self;
+        kept.clear();
+        kept.extend(
+            (0..devices.len()).filter(|&place| filter.keeps(Device::from(&devices[place]).name.as_bytes())),
+        );
+        for &(name, parts) in table {
+            let name = match PROC_DETAILED.iter().find(|(usual, _)| *usual == name) {
+                Some((_, detailed)) if self.detailed => detailed,
+                _ => name,
+            };
+            let kept = self.kept.iter().map(|&place| Device::from(&devices[place]));
+            write_series(name, parts, kept, self.label_alias, out);
+        }
     }
 }
 
 impl Collector for NetDev {
     fn collect(&mut self, context: &mut Context, out: &mut Exposition) -> Result<(), CollectError> {
-        let over_netlink = self.read_netlink()?;
-        if !over_netlink {
+        if self.gives_way && out.contains("node_network_receive_packets_total") {
+            // A counter that comes twice would spoil the page.
+        } else if let Some(links) = self.ask(context)? {
+            let table = if self.detailed { NETLINK_DETAILED } else { NETLINK_SERIES };
+            self.write(table, links, out);
+        } else {
             self.read_proc(&mut context.buffer)?;
+            let devices = std::mem::take(&mut self.from_proc);
+            self.write(PROC_SERIES, &devices, out);
+            self.from_proc = devices;
         }
-        self.devices.retain(|device| self.filter.keeps(device.name.as_bytes()));
-        // Names may have become equal where bytes were not UTF-8, and a device may come twice in a dump.
-        self.devices.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-        self.devices.dedup_by(|second, first| second.name == first.name);
-        let series = match (over_netlink, self.detailed) {
-            (true, false) => NETLINK_SERIES,
-            (true, true) => NETLINK_DETAILED,
-            (false, _) => PROC_SERIES,
-        };
-        for &(name, parts) in series {
-            let name = match PROC_DETAILED.iter().find(|(usual, _)| *usual == name) {
-                Some((_, detailed)) if self.detailed => detailed,
-                _ => name,
-            };
-            write_series(name, parts, &self.devices, self.label_alias, out);
-        }
-        match &mut self.address_info {
-            Some(netlink) => write_addresses(netlink, out),
+        match &mut self.addresses {
+            Some(addresses) => addresses.write(context, out),
             None => Ok(()),
         }
     }
 }
 
-fn write_series(name: &str, parts: &[usize], devices: &[Device], label_alias: bool, out: &mut Exposition) {
+/// Writes each counter of the kernel under its own name.
+pub(super) fn write_all_counters(links: &[&Link], out: &mut Exposition) {
+    for &(name, parts) in NETLINK_DETAILED {
+        write_series(name, parts, links.iter().map(|&link| Device::from(link)), false, out);
+    }
+}
+
+fn write_series<'d>(
+    name: &str,
+    parts: &[usize],
+    devices: impl Iterator<Item = Device<'d>>,
+    label_alias: bool,
+    out: &mut Exposition,
+) {
     let help = ["Network device statistic ", name, "."];
     let mut family = out.family_parts(&["node_network_", name, "_total"], &help, Kind::Counter);
     for device in devices {
-        let known = &device.counters[..device.known];
-        let sum = parts.iter().try_fold(0u64, |sum, &part| Some(sum.wrapping_add(*known.get(part)?)));
+        let sum =
+            parts.iter().try_fold(0u64, |sum, &part| Some(sum.wrapping_add(*device.counters.get(part)?)));
         let Some(sum) = sum else { continue };
         let labels = [("device", device.name.as_bytes()), ("ifalias", device.alias.as_bytes())];
         family.sample(if label_alias { &labels } else { &labels[..1] }, sum as f64);
     }
 }
 
-fn dump_links(netlink: &mut Netlink, devices: &mut Vec<Device>) -> Result<(), NetlinkError> {
-    netlink.dump(GET_LINK, link::LINK_HEADER_BYTES, |message| match message {
-        Some(message) => devices.extend(link::parse_link(message)),
-        None => devices.clear(),
-    })
-}
-
-/// As in node_exporter the device filter does not apply to addresses.
-fn write_addresses(netlink: &mut Netlink, out: &mut Exposition) -> Result<(), CollectError> {
-    let other = |error: NetlinkError| CollectError::Other(format!("no addresses of devices: {error}"));
-    let mut links = Vec::new();
-    dump_links(netlink, &mut links).map_err(other)?;
-    let names: HashMap<u32, String> = links.into_iter().map(|device| (device.index, device.name)).collect();
-    let mut addresses = Vec::new();
-    netlink
-        .dump(GET_ADDRESS, link::ADDRESS_HEADER_BYTES, |message| match message {
-            Some(message) => addresses.extend(link::parse_address(message)),
-            None => addresses.clear(),
-        })
-        .map_err(other)?;
-    let mut rows: Vec<_> = addresses
-        .iter()
-        .filter_map(|found| Some((found.address, names.get(&found.device_index)?, found.prefix_bits)))
-        .collect();
-    rows.sort_unstable();
-    rows.dedup(); // an address can lead to more than one other end
-    let mut family = out.family("node_network_address_info", "An address of a network device.", Kind::Gauge);
-    for (address, device, prefix_bits) in rows {
-        let labels = [
-            ("address", address.to_string()),
-            ("device", device.clone()),
-            ("netmask", prefix_bits.to_string()),
-            ("scope", link::scope(address).to_owned()),
-        ];
-        family.sample(&labels.each_ref().map(|(name, value)| (*name, value.as_bytes())), 1.0);
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::exposition::Format;
+    use crate::host::Links;
 
     #[test]
     fn sums_and_counters_that_old_kernels_lack() {
-        let mut device = Device { name: "eth0".into(), known: 23, ..Device::default() };
-        for (position, counter) in device.counters.iter_mut().enumerate() {
-            *counter = 1 << position;
-        }
+        let counters: Vec<u64> = (0..23).map(|position| 1 << position).collect();
+        let device = Device { name: "eth0", alias: "", counters: &counters };
         let mut out = Exposition::new();
         for &(name, parts) in NETLINK_SERIES {
-            write_series(name, parts, std::slice::from_ref(&device), false, &mut out);
+            write_series(name, parts, std::iter::once(device), false, &mut out);
         }
         let mut page = Vec::new();
         out.render(Format::Text, &mut page);
@@ -327,19 +328,16 @@ mod tests {
 
     #[test]
     fn netlink_and_proc_agree_on_this_machine() {
-        let mut over_netlink = Vec::new();
-        match dump_links(&mut Netlink::default(), &mut over_netlink) {
+        let mut links = Links::default();
+        match links.refresh() {
             Err(NetlinkError::Refused(_)) => return, // a sandbox
             result => result.unwrap(),
         }
         let mut from_proc = Vec::new();
         proc::parse(&std::fs::read("/proc/self/net/dev").unwrap(), &mut from_proc).unwrap();
-        let names = |devices: &[Device]| {
-            let mut names: Vec<String> = devices.iter().map(|device| device.name.clone()).collect();
-            names.sort();
-            names
-        };
-        assert_eq!(names(&over_netlink), names(&from_proc));
-        assert!(over_netlink.iter().all(|device| device.index > 0));
+        let mut names: Vec<&str> = from_proc.iter().map(|device| device.name.as_str()).collect();
+        names.sort_unstable();
+        assert_eq!(links.all().iter().map(|link| link.name.as_str()).collect::<Vec<_>>(), names);
+        assert!(links.all().iter().all(|link| link.index > 0));
     }
 }

@@ -1,13 +1,23 @@
 //! Network devices from `/proc/net/dev` (kernel: `net/core/net-procfs.c`).
 
-use super::Device;
 use crate::host::parse::{ParseError, fields, lines, unsigned};
 
 /// How many numbers a line has, 8 for each direction.
 const COLUMNS: usize = 16;
 
-/// Reads the table below its two lines of heading.
+/// One network device.
+#[derive(Debug, Default)]
+pub(super) struct Device {
+    pub name: String,
+    /// What the administrator calls it, which this file does not say.
+    pub alias: String,
+    /// The columns.
+    pub counters: [u64; COLUMNS],
+}
+
+/// Reads the table below its two lines of heading into `devices`, which is emptied first.
 pub(super) fn parse(text: &[u8], devices: &mut Vec<Device>) -> Result<(), ParseError> {
+    devices.clear();
     for (number, line) in lines(text).skip(2) {
         let device = parse_line(line)
             .ok_or_else(|| ParseError::new(number, "a device name, a colon and 16 numbers", line))?;
@@ -19,13 +29,10 @@ pub(super) fn parse(text: &[u8], devices: &mut Vec<Device>) -> Result<(), ParseE
 fn parse_line(line: &[u8]) -> Option<Device> {
     let colon = line.iter().rposition(|&byte| byte == b':')?;
     let (name, numbers) = line.split_at(colon);
-    let mut device = Device {
-        name: String::from_utf8_lossy(name.trim_ascii()).into_owned(),
-        known: COLUMNS,
-        ..Device::default()
-    };
+    let mut device =
+        Device { name: String::from_utf8_lossy(name.trim_ascii()).into_owned(), ..Device::default() };
     let mut numbers = fields(numbers.get(1..)?);
-    for counter in device.counters.iter_mut().take(COLUMNS) {
+    for counter in &mut device.counters {
         *counter = unsigned(numbers.next()?)?;
     }
     (!device.name.is_empty()).then_some(device)

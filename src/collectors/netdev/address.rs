@@ -1,63 +1,75 @@
-//! Network devices and their addresses as rtnetlink gives them (kernel: `include/uapi/linux/if_link.h` and
-//! `if_addr.h`; `struct rtnl_link_stats64`).
+//! Addresses of network devices as rtnetlink gives them (kernel: `include/uapi/linux/if_addr.h`).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::Device;
-use crate::host::netlink::{attributes, u32_at};
+use super::{CollectError, Context};
+use crate::exposition::{Exposition, Kind};
+use crate::host::netlink::{GET_ADDRESS, Netlink, NetlinkError, attributes, u32_at};
 
-/// The size of `struct ifinfomsg`.
-pub(super) const LINK_HEADER_BYTES: usize = 16;
 /// The size of `struct ifaddrmsg`.
-pub(super) const ADDRESS_HEADER_BYTES: usize = 8;
+const HEADER_BYTES: usize = 8;
 
-const IFLA_IFNAME: u16 = 3;
-const IFLA_IFALIAS: u16 = 20;
-const IFLA_STATS64: u16 = 23;
 const IFA_ADDRESS: u16 = 1;
 const IFA_LOCAL: u16 = 2;
 
-/// An address of a device.
-#[derive(Debug, PartialEq)]
-pub(super) struct Address {
-    /// The number of its device.
-    pub device_index: u32,
-    /// The address of this host.
-    pub address: IpAddr,
-    /// How many bits the network's prefix has.
-    pub prefix_bits: u8,
+/// All of them, for the family `node_network_address_info`.
+#[derive(Debug, Default)]
+pub(super) struct Addresses {
+    netlink: Netlink,
+    found: Vec<Address>,
 }
 
-/// Reads one `RTM_NEWLINK` message; `None` without a name.
-pub(super) fn parse_link(payload: &[u8]) -> Option<Device> {
-    let mut device = Device { index: u32_at(payload, 4)?, ..Device::default() };
-    let mut named = false;
-    for (kind, content) in attributes(payload.get(LINK_HEADER_BYTES..)?) {
-        match kind {
-            IFLA_IFNAME => {
-                device.name = text(content);
-                named = !device.name.is_empty();
-            }
-            IFLA_IFALIAS => device.alias = text(content),
-            IFLA_STATS64 => {
-                let (numbers, _) = content.as_chunks::<8>();
-                for (counter, number) in device.counters.iter_mut().zip(numbers) {
-                    *counter = u64::from_ne_bytes(*number);
-                }
-                device.known = numbers.len().min(device.counters.len());
-            }
-            _ => {}
+/// An address of a device.
+#[derive(Debug, PartialEq)]
+struct Address {
+    /// The number of its device.
+    device_index: u32,
+    /// The address of this host.
+    address: IpAddr,
+    /// How many bits the network's prefix has.
+    prefix_bits: u8,
+}
+
+impl Addresses {
+    /// As in node_exporter the device filter does not apply to addresses.
+    pub(super) fn write(&mut self, context: &mut Context, out: &mut Exposition) -> Result<(), CollectError> {
+        let other = |error: NetlinkError| CollectError::Other(format!("no addresses of devices: {error}"));
+        let links = context.links().map_err(other)?;
+        let Self { netlink, found } = self;
+        netlink
+            .dump(GET_ADDRESS, &[0; HEADER_BYTES], |message| match message {
+                Some(message) => found.extend(parse_address(message)),
+                None => found.clear(),
+            })
+            .map_err(other)?;
+        let name = |index| links.iter().find(|link| link.index == index).map(|link| link.name.as_str());
+        let mut rows: Vec<_> = found
+            .iter()
+            .filter_map(|found| Some((found.address, name(found.device_index)?, found.prefix_bits)))
+            .collect();
+        rows.sort_unstable();
+        rows.dedup(); // an address can lead to more than one other end
+        let mut family =
+            out.family("node_network_address_info", "An address of a network device.", Kind::Gauge);
+        for (address, device, prefix_bits) in rows {
+            let labels = [
+                ("address", &*address.to_string()),
+                ("device", device),
+                ("netmask", &prefix_bits.to_string()),
+                ("scope", scope(address)),
+            ];
+            family.sample(&labels.map(|(name, value)| (name, value.as_bytes())), 1.0);
         }
+        Ok(())
     }
-    named.then_some(device)
 }
 
 /// Reads one `RTM_NEWADDR` message; `None` for families other than IP.
-pub(super) fn parse_address(payload: &[u8]) -> Option<Address> {
+fn parse_address(payload: &[u8]) -> Option<Address> {
     let prefix_bits = *payload.get(1)?;
     let device_index = u32_at(payload, 4)?;
     let mut found = None;
-    for (kind, content) in attributes(payload.get(ADDRESS_HEADER_BYTES..)?) {
+    for (kind, content) in attributes(payload.get(HEADER_BYTES..)?) {
         // On a line between two points the address is the other end's, and the local one this host's.
         if kind == IFA_LOCAL || (kind == IFA_ADDRESS && found.is_none()) {
             found = ip_address(content).or(found);
@@ -74,7 +86,7 @@ fn ip_address(content: &[u8]) -> Option<IpAddr> {
 }
 
 /// The label `scope`, which goes by the address and not by the kernel's scope.
-pub(super) fn scope(address: IpAddr) -> &'static str {
+fn scope(address: IpAddr) -> &'static str {
     let (link_local, to_many) = match address {
         IpAddr::V4(v4) => (v4.is_link_local(), v4.is_multicast() || v4.is_broadcast()),
         IpAddr::V6(v6) => (v6.is_unicast_link_local(), v6.is_multicast()),
@@ -88,12 +100,6 @@ pub(super) fn scope(address: IpAddr) -> &'static str {
     }
 }
 
-/// A text with a zero byte at its end.
-fn text(content: &[u8]) -> String {
-    let end = content.iter().position(|&byte| byte == 0).unwrap_or(content.len());
-    String::from_utf8_lossy(&content[..end]).into_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,39 +110,6 @@ mod tests {
         bytes.extend_from_slice(content);
         bytes.resize(bytes.len().next_multiple_of(4), 0);
         bytes
-    }
-
-    fn link(numbers: u64) -> Vec<u8> {
-        let mut bytes = vec![0, 0, 1, 0];
-        bytes.extend_from_slice(&3u32.to_ne_bytes());
-        bytes.extend_from_slice(&[0; 8]);
-        bytes.extend(attribute(IFLA_IFNAME, b"eth0\0"));
-        bytes.extend(attribute(IFLA_IFALIAS, b"up\xfflink\0"));
-        let stats: Vec<u8> = (1..=numbers).flat_map(u64::to_ne_bytes).collect();
-        bytes.extend(attribute(IFLA_STATS64, &stats));
-        bytes
-    }
-
-    #[test]
-    fn links_of_older_and_newer_kernels() {
-        let device = parse_link(&link(25)).unwrap();
-        assert_eq!(
-            (device.name.as_str(), device.alias.as_str(), device.index),
-            ("eth0", "up\u{fffd}link", 3)
-        );
-        assert_eq!((device.known, device.counters[0], device.counters[23]), (24, 1, 24));
-        assert_eq!(parse_link(&link(23)).unwrap().known, 23);
-        assert_eq!(parse_link(&link(0)).unwrap().known, 0);
-    }
-
-    #[test]
-    fn cut_links_are_read_as_far_as_they_go() {
-        let whole = link(24);
-        for end in 0..whole.len() {
-            let device = parse_link(&whole[..end]);
-            assert_eq!(device.is_some(), end >= 16 + 9, "cut at {end}");
-            assert_eq!(device.map_or(0, |device| device.known), 0, "cut at {end}");
-        }
     }
 
     #[test]
