@@ -16,6 +16,7 @@ mod meminfo;
 mod netdev;
 mod os;
 mod pressure;
+mod processes;
 mod stat;
 mod textfile;
 mod thermal_zone;
@@ -46,6 +47,7 @@ pub const COLLECTORS: &[&Spec] = &[
     &netdev::SPEC,
     &os::SPEC,
     &pressure::SPEC,
+    &processes::SPEC,
     &stat::SPEC,
     &thermal_zone::SPEC,
     &time::SPEC,
