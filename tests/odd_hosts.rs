@@ -69,6 +69,14 @@ fn flags_choose_what_is_given() {
         ("diskstats", &[(INCLUDE, "^sda")], &["+{device=\"sda1\"}", "-{device=\"sdb\"}"]),
         ("diskstats", &[(EXCLUDE, "")], &["+{device=\"nvme0n1p1\"}", "+{device=\"loop0\"}"]),
         ("diskstats", &[("diskstats.ignored-devices", "^s")], &["-{device=\"sda\"}", "+{device=\"loop0\"}"]),
+        ("interrupts", &[], &["+,type=\"130\"} 0", "+,type=\"NMI\"} 112"]),
+        ("interrupts", &[("interrupts.include-zeros", "false")], &["-} 0\n", "+,type=\"130\"} 7.340012e+06"]),
+        (
+            "interrupts",
+            &[("interrupts.name-include", "^8;IO-APIC;8-edge rtc0$")],
+            &["+type=\"8\"", "-type=\"9\""],
+        ),
+        ("interrupts", &[("interrupts.name-exclude", "enp1s0|;Local")], &["-enp1s0", "-LOC", "+nvme0q1"]),
         ("stat", &[], &["-node_softirqs_total"]),
         ("vmstat", &[("vmstat.fields", "^swap")], &["+node_vmstat_swap_ra 40", "-node_vmstat_pgfault"]),
     ] {

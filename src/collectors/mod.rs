@@ -11,12 +11,14 @@ mod cpu;
 mod diskstats;
 mod filesystem;
 mod framework;
+mod interrupts;
 mod loadavg;
 mod meminfo;
 mod netdev;
 mod os;
 mod pressure;
 mod processes;
+mod softirqs;
 mod stat;
 mod textfile;
 mod thermal_zone;
@@ -34,7 +36,7 @@ pub use framework::{
 #[cfg(test)]
 pub(crate) use framework::at_every_cut;
 pub(crate) use framework::{
-    Attribute, AttributeTable, DeviceClass, Info, none_if_absent, read, read_or_absent,
+    Attribute, AttributeTable, DeviceClass, Info, none_if_absent, per_cpu_lines, read, read_or_absent,
 };
 
 /// All collectors, by name but for `textfile`, which comes last: it gives way to families of the others.
@@ -42,12 +44,14 @@ pub const COLLECTORS: &[&Spec] = &[
     &cpu::SPEC,
     &diskstats::SPEC,
     &filesystem::SPEC,
+    &interrupts::SPEC,
     &loadavg::SPEC,
     &meminfo::SPEC,
     &netdev::SPEC,
     &os::SPEC,
     &pressure::SPEC,
     &processes::SPEC,
+    &softirqs::SPEC,
     &stat::SPEC,
     &thermal_zone::SPEC,
     &time::SPEC,
