@@ -29,13 +29,21 @@ fn an_old_kernel_gives_less() {
 #[test]
 fn what_a_host_lacks_is_no_data() {
     let empty = tempfile::tempdir().unwrap();
-    for collector in ["diskstats", "os", "pressure"] {
+    for collector in ["cgroups", "diskstats", "os", "pressure", "swap"] {
         let result = collect(empty.path(), collector);
         assert!(matches!(result, Err(CollectError::NoData(_))), "{collector}: {result:?}");
     }
-    for collector in ["cpu", "loadavg", "meminfo", "stat", "vmstat"] {
+    for collector in ["cpu", "interrupts", "loadavg", "meminfo", "processes", "softirqs", "stat", "vmstat"] {
         let result = collect(empty.path(), collector);
         assert!(matches!(result, Err(CollectError::Read { .. })), "{collector}: {result:?}");
+    }
+}
+
+#[test]
+fn classes_without_devices_are_no_failure() {
+    let empty = tempfile::tempdir().unwrap();
+    for collector in ["cpu_vulnerabilities", "meminfo_numa"] {
+        collect(empty.path(), collector).unwrap_or_else(|error| panic!("{collector}: {error}"));
     }
 }
 

@@ -7,19 +7,23 @@
 //! Parsers are free functions from bytes to a value; they convert to base units and put the unit into the
 //! field's name. What is absent is left out: no sample is ever zero because nothing was found.
 
+mod cgroups;
 mod cpu;
+mod cpu_vulnerabilities;
 mod diskstats;
 mod filesystem;
 mod framework;
 mod interrupts;
 mod loadavg;
 mod meminfo;
+mod meminfo_numa;
 mod netdev;
 mod os;
 mod pressure;
 mod processes;
 mod softirqs;
 mod stat;
+mod swap;
 mod textfile;
 mod thermal_zone;
 mod time;
@@ -36,23 +40,28 @@ pub use framework::{
 #[cfg(test)]
 pub(crate) use framework::at_every_cut;
 pub(crate) use framework::{
-    Attribute, AttributeTable, DeviceClass, Info, none_if_absent, per_cpu_lines, read, read_or_absent,
+    Attribute, AttributeTable, DeviceClass, Info, name_part, none_if_absent, per_cpu_lines, read,
+    read_or_absent,
 };
 
 /// All collectors, by name but for `textfile`, which comes last: it gives way to families of the others.
 pub const COLLECTORS: &[&Spec] = &[
+    &cgroups::SPEC,
     &cpu::SPEC,
+    &cpu_vulnerabilities::SPEC,
     &diskstats::SPEC,
     &filesystem::SPEC,
     &interrupts::SPEC,
     &loadavg::SPEC,
     &meminfo::SPEC,
+    &meminfo_numa::SPEC,
     &netdev::SPEC,
     &os::SPEC,
     &pressure::SPEC,
     &processes::SPEC,
     &softirqs::SPEC,
     &stat::SPEC,
+    &swap::SPEC,
     &thermal_zone::SPEC,
     &time::SPEC,
     &uname::SPEC,

@@ -1,7 +1,7 @@
 //! Counters of the virtual memory system from `/proc/vmstat` (kernel: names in `mm/vmstat.c`). Which keys there
 //! are depends on the kernel and its configuration; a pattern decides which become families.
 
-use super::{CollectError, Collector, Context, Filter, Flag, FlagKind, Settings, Spec, read};
+use super::{CollectError, Collector, Context, Filter, Flag, FlagKind, Settings, Spec, name_part, read};
 use crate::exposition::{Exposition, Kind};
 use crate::host::KernelFile;
 use crate::host::parse::{ParseError, fields, lines, unsigned};
@@ -55,7 +55,7 @@ fn parse(
     lines(text).filter_map(move |(number, line)| {
         let mut columns = fields(line);
         let key = columns.next().filter(|key| keeps(key))?;
-        let name = std::str::from_utf8(key).ok().filter(|name| is_name_part(name))?;
+        let name = name_part(key)?;
         let value = columns.next().and_then(unsigned);
         Some(
             value
@@ -63,10 +63,6 @@ fn parse(
                 .ok_or_else(|| ParseError::new(number, "a key and a count", line)),
         )
     })
-}
-
-fn is_name_part(name: &str) -> bool {
-    name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 #[cfg(test)]

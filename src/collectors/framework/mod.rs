@@ -3,6 +3,7 @@
 mod attributes;
 mod filter;
 mod flags;
+mod names;
 mod per_cpu;
 mod set;
 
@@ -15,6 +16,7 @@ use rustix::io::Errno;
 pub(crate) use attributes::{Attribute, AttributeTable, DeviceClass, Info};
 pub use filter::Filter;
 pub use flags::{BuildError, Flag, FlagKind, Settings};
+pub(crate) use names::name_part;
 pub(crate) use per_cpu::per_cpu_lines;
 pub use set::{CollectorSet, Running};
 
