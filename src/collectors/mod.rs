@@ -14,6 +14,8 @@ mod diskstats;
 mod filesystem;
 mod framework;
 mod interrupts;
+mod ksmd;
+mod lnstat;
 mod loadavg;
 mod meminfo;
 mod meminfo_numa;
@@ -31,6 +33,7 @@ mod uname;
 mod vitals;
 mod vmstat;
 mod watchdog;
+mod xfrm;
 
 pub use framework::{
     BuildError, CollectError, Collector, CollectorSet, Context, Filter, Flag, FlagKind, Running, Settings,
@@ -52,6 +55,8 @@ pub const COLLECTORS: &[&Spec] = &[
     &diskstats::SPEC,
     &filesystem::SPEC,
     &interrupts::SPEC,
+    &ksmd::SPEC,
+    &lnstat::SPEC,
     &loadavg::SPEC,
     &meminfo::SPEC,
     &meminfo_numa::SPEC,
@@ -68,5 +73,6 @@ pub const COLLECTORS: &[&Spec] = &[
     &vitals::SPEC,
     &vmstat::SPEC,
     &watchdog::SPEC,
+    &xfrm::SPEC,
     &textfile::SPEC,
 ];
