@@ -4,7 +4,7 @@
 //! Unlike [`super::meminfo`] it gives all keys that there are, and node_exporter's names do not say that those with
 //! a unit are bytes.
 
-use super::{CollectError, Collector, Context, Settings, Spec, name_part, none_if_absent, read};
+use super::{CollectError, Collector, Context, Settings, Spec, is_name_part, none_if_absent, read};
 use crate::exposition::{Exposition, Kind};
 use crate::host::parse::{ParseError, fields, lines, unsigned};
 use crate::host::{Folder, KernelFile};
@@ -130,6 +130,10 @@ fn family_key(key: &[u8]) -> Option<Key<'_>> {
             Some([name_part(word)?, "_", name_part(rest)?])
         }
     }
+}
+
+fn name_part(key: &[u8]) -> Option<&str> {
+    std::str::from_utf8(key).ok().filter(|_| is_name_part(key))
 }
 
 /// Parses lines such as `numa_hit 175691146`.

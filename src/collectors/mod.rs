@@ -34,6 +34,7 @@ mod vitals;
 mod vmstat;
 mod watchdog;
 mod xfrm;
+mod zoneinfo;
 
 pub use framework::{
     BuildError, CollectError, Collector, CollectorSet, Context, Filter, Flag, FlagKind, Running, Settings,
@@ -43,7 +44,7 @@ pub use framework::{
 #[cfg(test)]
 pub(crate) use framework::at_every_cut;
 pub(crate) use framework::{
-    Attribute, AttributeTable, DeviceClass, Info, name_part, none_if_absent, per_cpu_lines, read,
+    Attribute, AttributeTable, DeviceClass, Info, is_name_part, none_if_absent, per_cpu_lines, read,
     read_or_absent,
 };
 
@@ -74,5 +75,6 @@ pub const COLLECTORS: &[&Spec] = &[
     &vmstat::SPEC,
     &watchdog::SPEC,
     &xfrm::SPEC,
+    &zoneinfo::SPEC,
     &textfile::SPEC,
 ];

@@ -1,7 +1,7 @@
 //! Counters of the virtual memory system from `/proc/vmstat` (kernel: names in `mm/vmstat.c`). Which keys there
 //! are depends on the kernel and its configuration; a pattern decides which become families.
 
-use super::{CollectError, Collector, Context, Filter, Flag, FlagKind, Settings, Spec, name_part, read};
+use super::{CollectError, Collector, Context, Filter, Flag, FlagKind, Settings, Spec, is_name_part, read};
 use crate::exposition::{Exposition, Kind};
 use crate::host::KernelFile;
 use crate::host::parse::{ParseError, fields, lines, unsigned};
@@ -55,7 +55,7 @@ fn parse(
     lines(text).filter_map(move |(number, line)| {
         let mut columns = fields(line);
         let key = columns.next().filter(|key| keeps(key))?;
-        let name = name_part(key)?;
+        let name = std::str::from_utf8(key).ok().filter(|_| is_name_part(key))?;
         let value = columns.next().and_then(unsigned);
         Some(
             value

@@ -16,7 +16,7 @@ use rustix::io::Errno;
 pub(crate) use attributes::{Attribute, AttributeTable, DeviceClass, Info};
 pub use filter::Filter;
 pub use flags::{BuildError, Flag, FlagKind, Settings};
-pub(crate) use names::name_part;
+pub(crate) use names::is_name_part;
 pub(crate) use per_cpu::per_cpu_lines;
 pub use set::{CollectorSet, Running};
 
