@@ -20,6 +20,7 @@ mod loadavg;
 mod meminfo;
 mod meminfo_numa;
 mod netdev;
+mod network_route;
 mod os;
 mod pressure;
 mod processes;
@@ -62,6 +63,7 @@ pub const COLLECTORS: &[&Spec] = &[
     &meminfo::SPEC,
     &meminfo_numa::SPEC,
     &netdev::SPEC,
+    &network_route::SPEC,
     &os::SPEC,
     &pressure::SPEC,
     &processes::SPEC,

@@ -12,6 +12,8 @@ use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 pub const GET_LINK: u16 = 18;
 /// `RTM_GETADDR`: all addresses of network devices.
 pub const GET_ADDRESS: u16 = 22;
+/// `RTM_GETROUTE`: all routes.
+pub const GET_ROUTE: u16 = 26;
 
 const REQUEST_FLAGS: u16 = 0x1 | 0x300; // NLM_F_REQUEST, NLM_F_DUMP
 const DUMP_INTERRUPTED: u16 = 0x10; // NLM_F_DUMP_INTR
