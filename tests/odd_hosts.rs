@@ -29,7 +29,9 @@ fn an_old_kernel_gives_less() {
 #[test]
 fn what_a_host_lacks_is_no_data() {
     let empty = tempfile::tempdir().unwrap();
-    for collector in ["cgroups", "diskstats", "ksmd", "os", "pressure", "swap", "xfrm"] {
+    for collector in
+        ["cgroups", "diskstats", "drbd", "ksmd", "nvmesubsystem", "os", "pressure", "swap", "xfrm"]
+    {
         let result = collect(empty.path(), collector);
         assert!(matches!(result, Err(CollectError::NoData(_))), "{collector}: {result:?}");
     }
@@ -42,7 +44,7 @@ fn what_a_host_lacks_is_no_data() {
 #[test]
 fn classes_without_devices_are_no_failure() {
     let empty = tempfile::tempdir().unwrap();
-    for collector in ["cpu_vulnerabilities", "lnstat", "meminfo_numa"] {
+    for collector in ["cpu_vulnerabilities", "drm", "lnstat", "meminfo_numa"] {
         collect(empty.path(), collector).unwrap_or_else(|error| panic!("{collector}: {error}"));
     }
 }

@@ -11,6 +11,8 @@ mod cgroups;
 mod cpu;
 mod cpu_vulnerabilities;
 mod diskstats;
+mod drbd;
+mod drm;
 mod filesystem;
 mod framework;
 mod interrupts;
@@ -21,6 +23,7 @@ mod meminfo;
 mod meminfo_numa;
 mod netdev;
 mod network_route;
+mod nvmesubsystem;
 mod os;
 mod pressure;
 mod processes;
@@ -55,6 +58,8 @@ pub const COLLECTORS: &[&Spec] = &[
     &cpu::SPEC,
     &cpu_vulnerabilities::SPEC,
     &diskstats::SPEC,
+    &drbd::SPEC,
+    &drm::SPEC,
     &filesystem::SPEC,
     &interrupts::SPEC,
     &ksmd::SPEC,
@@ -64,6 +69,7 @@ pub const COLLECTORS: &[&Spec] = &[
     &meminfo_numa::SPEC,
     &netdev::SPEC,
     &network_route::SPEC,
+    &nvmesubsystem::SPEC,
     &os::SPEC,
     &pressure::SPEC,
     &processes::SPEC,
