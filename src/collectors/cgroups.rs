@@ -26,7 +26,10 @@ struct Controller<'t> {
     enabled: u64,
 }
 
-const FAMILIES: [(&str, &str, fn(&Controller<'_>) -> u64); 2] = [
+/// A family: its name, its help, and what it takes of a controller.
+type Family = (&'static str, &'static str, fn(&Controller<'_>) -> u64);
+
+const FAMILIES: [Family; 2] = [
     ("node_cgroups_cgroups", "Number of control groups that the controller has.", |it| it.groups),
     ("node_cgroups_enabled", "Whether the controller is enabled.", |it| it.enabled),
 ];

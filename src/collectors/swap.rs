@@ -32,7 +32,10 @@ struct Swap<'t> {
     priority: f64,
 }
 
-const FAMILIES: [(&str, &str, fn(&Swap<'_>) -> f64); 3] = [
+/// A family: its name, its help, and what it takes of a swap device.
+type Family = (&'static str, &'static str, fn(&Swap<'_>) -> f64);
+
+const FAMILIES: [Family; 3] = [
     ("node_swap_priority", "Priority of the swap device; higher ones are filled first.", |swap| {
         swap.priority
     }),
