@@ -40,6 +40,11 @@ const CASES: &[Case] = &[
         ],
     },
     Case { collector: "netdev", flags: &[("netdev.netlink", "false")], leave_out: &[] },
+    Case {
+        collector: "pcidevice",
+        flags: &[("pcidevice.names", "true"), ("pcidevice.idsfile", "tests/fixtures/server/pci.ids")],
+        leave_out: &[],
+    },
     Case { collector: "stat", flags: &[("stat.softirq", "true")], leave_out: &[] },
     Case {
         collector: "textfile",

@@ -29,9 +29,18 @@ fn an_old_kernel_gives_less() {
 #[test]
 fn what_a_host_lacks_is_no_data() {
     let empty = tempfile::tempdir().unwrap();
-    for collector in
-        ["cgroups", "diskstats", "drbd", "ksmd", "nvmesubsystem", "os", "pressure", "swap", "xfrm"]
-    {
+    for collector in [
+        "cgroups",
+        "diskstats",
+        "drbd",
+        "ksmd",
+        "nvmesubsystem",
+        "os",
+        "pcidevice",
+        "pressure",
+        "swap",
+        "xfrm",
+    ] {
         let result = collect(empty.path(), collector);
         assert!(matches!(result, Err(CollectError::NoData(_))), "{collector}: {result:?}");
     }
@@ -169,4 +178,39 @@ fn disks_come_and_go() {
             .collect();
         assert_eq!(found, want, "{disks:?}");
     }
+}
+
+/// A controller that stops being live and goes, and a card that is not AMD's.
+#[test]
+fn nvme_paths_come_and_go() {
+    let host = tempfile::tempdir().unwrap();
+    let write = |path: &str, text: &str| {
+        let path = host.path().join("sys/class").join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    write("drm/card0/device/uevent", "DRIVER=i915\n");
+    let subsystem = "nvme-subsystem/nvme-subsys0";
+    for controller in ["nvme0", "nvme1"] {
+        write(&format!("{subsystem}/{controller}/state"), "live\n");
+        write(&format!("{subsystem}/{controller}/transport"), "tcp\n");
+    }
+    let settings = hosts::settings(host.path());
+    let mut set = hosts::build(&settings, |name| ["drm", "nvmesubsystem"].contains(&name));
+    let mut counts = || {
+        let page = hosts::page(&mut set, &[]);
+        assert!(!page.contains("node_drm") && page.contains("{collector=\"drm\"} 1\n"), "{page}");
+        let value = |name: &str| {
+            let line = page.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("{page}"));
+            line.rsplit(' ').next().unwrap().to_owned()
+        };
+        (value("node_nvmesubsystem_paths{"), value("node_nvmesubsystem_paths_live{"))
+    };
+    assert_eq!(counts(), ("2".to_owned(), "2".to_owned()));
+    write(&format!("{subsystem}/nvme1/state"), "connecting\n");
+    assert_eq!(counts(), ("2".to_owned(), "1".to_owned()));
+    std::fs::remove_dir_all(host.path().join("sys/class").join(subsystem).join("nvme1")).unwrap();
+    assert_eq!(counts(), ("1".to_owned(), "1".to_owned()));
+    write(&format!("{subsystem}/nvme2/state"), "odd\n");
+    assert_eq!(counts(), ("2".to_owned(), "1".to_owned()));
 }

@@ -25,6 +25,7 @@ mod netdev;
 mod network_route;
 mod nvmesubsystem;
 mod os;
+mod pcidevice;
 mod pressure;
 mod processes;
 mod softirqs;
@@ -71,6 +72,7 @@ pub const COLLECTORS: &[&Spec] = &[
     &network_route::SPEC,
     &nvmesubsystem::SPEC,
     &os::SPEC,
+    &pcidevice::SPEC,
     &pressure::SPEC,
     &processes::SPEC,
     &softirqs::SPEC,
