@@ -122,6 +122,35 @@ fn netdev_labels() {
     assert_eq!(packets, ["node_network_receive_errors_total{device=\"lo\",ifalias=\"\"} 0"]);
 }
 
+/// Held against `/proc/net/route`, which has the routes of IPv4 in the main table.
+#[test]
+fn network_routes_are_those_of_the_kernel() {
+    let page = page(&["network_route"], &[], 2);
+    let samples = samples(&page);
+    assert_eq!(
+        value(&samples, "node_scrape_collector_success{collector=network_route}"),
+        Some(1.0),
+        "{page}"
+    );
+    let routes = std::fs::read_to_string("/proc/net/route").unwrap();
+    for route in routes.lines().skip(1) {
+        let columns: Vec<&str> = route.split_whitespace().collect();
+        let address = |column: usize| {
+            let number = u32::from_str_radix(columns[column], 16).unwrap();
+            std::net::Ipv4Addr::from(number.to_ne_bytes())
+        };
+        let bits = address(7).to_bits().count_ones();
+        let destination = if bits == 0 { "default".to_owned() } else { format!("{}/{bits}", address(1)) };
+        let gateway = if address(2).is_unspecified() { String::new() } else { address(2).to_string() };
+        let start = format!(
+            "node_network_route_info{{dest={destination},device={},gw={gateway},priority={},",
+            columns[0], columns[6]
+        );
+        assert!(samples.iter().any(|(name, _)| name.starts_with(&start)), "{start}\n{page}");
+        assert!(value(&samples, &format!("node_network_routes{{device={}}}", columns[0])) >= Some(1.0));
+    }
+}
+
 #[test]
 fn filesystem_has_the_root_once_a_family() {
     let page = page(&["filesystem"], &[], 2);

@@ -10,7 +10,7 @@ use vitals::collectors::COLLECTORS;
 use vitals::exposition::{Format, Line, Parser};
 
 /// Collectors that ask the running system and not files. What can be said about their output is said below.
-const NOT_FROM_FILES: &[&str] = &["timex", "uname", "vitals"];
+const NOT_FROM_FILES: &[&str] = &["logind", "network_route", "systemd", "timex", "uname", "vitals"];
 
 /// What a collector needs here beyond its defaults.
 struct Case {
@@ -47,6 +47,11 @@ const CASES: &[Case] = &[
         flags: &[],
         // They depend on the size of a page here.
         leave_out: &["node_sockstat_TCP_mem_bytes", "node_sockstat_UDP_mem_bytes"],
+    },
+    Case {
+        collector: "pcidevice",
+        flags: &[("pcidevice.names", "true"), ("pcidevice.idsfile", "tests/fixtures/server/pci.ids")],
+        leave_out: &[],
     },
     Case { collector: "stat", flags: &[("stat.softirq", "true")], leave_out: &[] },
     Case {

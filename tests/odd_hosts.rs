@@ -26,11 +26,13 @@ fn an_old_kernel_gives_less() {
     hosts::compare("odd/old-kernel", &page).unwrap_or_else(|difference| panic!("{difference}"));
 }
 
-/// What an empty host is to each collector: nothing to collect, or something amiss, as every host has these files.
-const NO_DATA: &str = "bcachefs bonding conntrack diskstats dmmultipath entropy fibrechannel infiniband ipvs \
-    kernel_hung nfs nfsd os pressure schedstat tapestats udp_queues zfs";
-const CANNOT_READ: &str = "buddyinfo cpu filefd loadavg meminfo mountstats netclass netstat slabinfo softnet stat \
-    tcpstat vmstat";
+/// What an empty host is to each collector: nothing to collect, or something amiss, as every host has these files,
+/// or just nothing.
+const NO_DATA: &str = "bcachefs bonding cgroups conntrack diskstats dmmultipath drbd entropy fibrechannel infiniband \
+    ipvs kernel_hung ksmd nfs nfsd nvmesubsystem os pcidevice pressure schedstat swap tapestats udp_queues xfrm zfs";
+const CANNOT_READ: &str = "buddyinfo cpu filefd interrupts loadavg meminfo mountstats netclass netstat processes \
+    slabinfo softirqs softnet stat tcpstat vmstat";
+const NOTHING_IS_FINE: &str = "bcache btrfs cpu_vulnerabilities drm lnstat meminfo_numa xfs";
 
 #[test]
 fn what_a_host_lacks_is_no_data() {
@@ -49,7 +51,7 @@ fn what_a_host_lacks_is_no_data() {
 #[test]
 fn some_collectors_succeed_where_a_host_has_nothing_for_them() {
     let empty = tempfile::tempdir().unwrap();
-    for collector in ["bcache", "btrfs", "xfs"] {
+    for collector in NOTHING_IS_FINE.split_whitespace() {
         let result = collect(empty.path(), collector);
         assert!(result.is_ok(), "{collector}: {result:?}");
     }
@@ -159,6 +161,14 @@ fn flags_choose_what_is_given() {
             &[("netstat.fields", "^(Tcp_MaxConn|Icmp6_Out.*|IcmpMsg_)")],
             &["+_Tcp_MaxConn -1\n", "+_Icmp6_OutType133 7\n", "+_IcmpMsg_InType11 4\n", "-_Tcp_InSegs"],
         ),
+        ("interrupts", &[], &["+,type=\"130\"} 0", "+,type=\"NMI\"} 112"]),
+        ("interrupts", &[("interrupts.include-zeros", "false")], &["-} 0\n", "+,type=\"130\"} 7.340012e+06"]),
+        (
+            "interrupts",
+            &[("interrupts.name-include", "^8;IO-APIC;8-edge rtc0$")],
+            &["+type=\"8\"", "-type=\"9\""],
+        ),
+        ("interrupts", &[("interrupts.name-exclude", "enp1s0|;Local")], &["-enp1s0", "-LOC", "+nvme0q1"]),
         ("stat", &[], &["-node_softirqs_total"]),
         ("tapestats", &[("tapestats.ignored-devices", "^st0$")], &["-{device=\"st0\"}", "+{device=\"st1\"}"]),
         ("vmstat", &[("vmstat.fields", "^swap")], &["+node_vmstat_swap_ra 40", "-node_vmstat_pgfault"]),
@@ -267,4 +277,39 @@ fn selinux_is_off_without_a_policy() {
     assert_eq!(modes(), ["config_mode 1", "current_mode 0", "enabled 1"]);
     std::fs::remove_file(host.path().join("etc/selinux/config")).unwrap();
     assert_eq!(modes(), ["config_mode -1", "current_mode 0", "enabled 1"]);
+}
+
+/// A controller that stops being live and goes, and a card that is not AMD's.
+#[test]
+fn nvme_paths_come_and_go() {
+    let host = tempfile::tempdir().unwrap();
+    let write = |path: &str, text: &str| {
+        let path = host.path().join("sys/class").join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    write("drm/card0/device/uevent", "DRIVER=i915\n");
+    let subsystem = "nvme-subsystem/nvme-subsys0";
+    for controller in ["nvme0", "nvme1"] {
+        write(&format!("{subsystem}/{controller}/state"), "live\n");
+        write(&format!("{subsystem}/{controller}/transport"), "tcp\n");
+    }
+    let settings = hosts::settings(host.path());
+    let mut set = hosts::build(&settings, |name| ["drm", "nvmesubsystem"].contains(&name));
+    let mut counts = || {
+        let page = hosts::page(&mut set, &[]);
+        assert!(!page.contains("node_drm") && page.contains("{collector=\"drm\"} 1\n"), "{page}");
+        let value = |name: &str| {
+            let line = page.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("{page}"));
+            line.rsplit(' ').next().unwrap().to_owned()
+        };
+        (value("node_nvmesubsystem_paths{"), value("node_nvmesubsystem_paths_live{"))
+    };
+    assert_eq!(counts(), ("2".to_owned(), "2".to_owned()));
+    write(&format!("{subsystem}/nvme1/state"), "connecting\n");
+    assert_eq!(counts(), ("2".to_owned(), "1".to_owned()));
+    std::fs::remove_dir_all(host.path().join("sys/class").join(subsystem).join("nvme1")).unwrap();
+    assert_eq!(counts(), ("1".to_owned(), "1".to_owned()));
+    write(&format!("{subsystem}/nvme2/state"), "odd\n");
+    assert_eq!(counts(), ("2".to_owned(), "1".to_owned()));
 }

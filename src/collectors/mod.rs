@@ -13,10 +13,14 @@ mod bcachefs;
 mod bonding;
 mod btrfs;
 mod buddyinfo;
+mod cgroups;
 mod conntrack;
 mod cpu;
+mod cpu_vulnerabilities;
 mod diskstats;
 mod dmmultipath;
+mod drbd;
+mod drm;
 mod entropy;
 mod ethtool;
 mod fibrechannel;
@@ -24,23 +28,33 @@ mod filefd;
 mod filesystem;
 mod framework;
 mod infiniband;
+mod interrupts;
 mod ipvs;
 mod kernel_hung;
+mod ksmd;
+mod lnstat;
 mod loadavg;
 mod meminfo;
+mod meminfo_numa;
 mod mountstats;
 mod netclass;
 mod netdev;
 mod netstat;
+mod network_route;
 mod nfs;
+mod nvmesubsystem;
 mod os;
+mod pcidevice;
 mod pressure;
+mod processes;
 mod schedstat;
 mod selinux;
 mod slabinfo;
 mod sockstat;
+mod softirqs;
 mod softnet;
 mod stat;
+mod swap;
 mod sysctl;
 mod tapestats;
 mod tcpstat;
@@ -53,8 +67,10 @@ mod uname;
 mod vitals;
 mod vmstat;
 mod watchdog;
+mod xfrm;
 mod xfs;
 mod zfs;
+mod zoneinfo;
 
 pub use framework::{
     BuildError, CollectError, Collector, CollectorSet, Context, Filter, Flag, FlagKind, Running, Settings,
@@ -65,7 +81,7 @@ pub use framework::{
 pub(crate) use framework::at_every_cut;
 pub(crate) use framework::{
     Attribute, AttributeTable, Branch, Branches, DeviceClass, Info, InfoTable, Key, KeyedTable, is_name_part,
-    no_data_if_absent, none_if_absent, read, read_count, read_or_absent, sockets,
+    no_data_if_absent, none_if_absent, per_cpu_lines, read, read_count, read_or_absent, sockets,
 };
 
 /// All collectors, by name but for `textfile`, which comes last: it gives way to families of the others.
@@ -76,34 +92,48 @@ pub const COLLECTORS: &[&Spec] = &[
     &bonding::SPEC,
     &btrfs::SPEC,
     &buddyinfo::SPEC,
+    &cgroups::SPEC,
     &conntrack::SPEC,
     &cpu::SPEC,
+    &cpu_vulnerabilities::SPEC,
     &diskstats::SPEC,
     &dmmultipath::SPEC,
+    &drbd::SPEC,
+    &drm::SPEC,
     &entropy::SPEC,
     &ethtool::SPEC,
     &fibrechannel::SPEC,
     &filefd::SPEC,
     &filesystem::SPEC,
     &infiniband::SPEC,
+    &interrupts::SPEC,
     &ipvs::SPEC,
     &kernel_hung::SPEC,
+    &ksmd::SPEC,
+    &lnstat::SPEC,
     &loadavg::SPEC,
     &meminfo::SPEC,
+    &meminfo_numa::SPEC,
     &mountstats::SPEC,
     &netclass::SPEC,
     &netdev::SPEC,
     &netstat::SPEC,
+    &network_route::SPEC,
     &nfs::client::SPEC,
     &nfs::server::SPEC,
+    &nvmesubsystem::SPEC,
     &os::SPEC,
+    &pcidevice::SPEC,
     &pressure::SPEC,
+    &processes::SPEC,
     &schedstat::SPEC,
     &selinux::SPEC,
     &slabinfo::SPEC,
     &sockstat::SPEC,
+    &softirqs::SPEC,
     &softnet::SPEC,
     &stat::SPEC,
+    &swap::SPEC,
     &sysctl::SPEC,
     &tapestats::SPEC,
     &tcpstat::SPEC,
@@ -115,7 +145,9 @@ pub const COLLECTORS: &[&Spec] = &[
     &vitals::SPEC,
     &vmstat::SPEC,
     &watchdog::SPEC,
+    &xfrm::SPEC,
     &xfs::SPEC,
     &zfs::SPEC,
+    &zoneinfo::SPEC,
     &textfile::SPEC,
 ];

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
-use super::Config;
+use super::{Config, absent, args_file};
 use crate::base::log;
 use crate::base::usage::Usage;
 use crate::collectors::{COLLECTORS, Flag, FlagKind, Settings, Spec};
@@ -18,8 +19,19 @@ use crate::web::server::parse_address;
 /// # Errors
 /// [`Usage`] with a text that names the flag, what was wrong with it and what is expected.
 pub fn parse(args: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> Result<Config, Usage> {
-    let matches = command().try_get_matches_from(args)?;
+    let args = args_file::expand(args.into_iter().map(Into::into).collect()).map_err(Usage::wrong)?;
+    let matches = command().try_get_matches_from(args).map_err(usage)?;
     config(&matches).map_err(Usage::wrong)
+}
+
+/// Flags that are unknown because a collector is absent are answered better than by a guess at what was meant.
+fn usage(error: clap::Error) -> Usage {
+    match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(flag)) if error.kind() == ErrorKind::UnknownArgument => {
+            absent::refusal(flag).map_or_else(|| error.into(), Usage::wrong)
+        }
+        _ => error.into(),
+    }
 }
 
 fn command() -> Command {
@@ -57,7 +69,12 @@ fn command() -> Command {
                 .value_parser(log::FORMATS),
         )
         // Unit files written for node_exporter may carry this; it has no meaning outside Go.
-        .arg(option("runtime.gomaxprocs", "COUNT", "").hide(true));
+        .arg(option("runtime.gomaxprocs", "COUNT", "").hide(true))
+        // Known so that their defaults can be given.
+        .arg(option("web.config.file", "FILE", "").hide(true).value_parser(not_yet))
+        .arg(Arg::new("help-long").long("help-long").action(ArgAction::HelpLong).hide(true));
+    command = on_off(command, "web.systemd-socket".into(), String::new())
+        .mut_arg("web.systemd-socket", |arg| arg.hide(true));
     for (name, help) in [
         ("web.disable-exporter-metrics", "Leave out process_* and promhttp_*."),
         ("collector.disable-defaults", "Run only the collectors that are switched on by name."),
@@ -72,7 +89,20 @@ fn command() -> Command {
             command = collector_flag(command, flag);
         }
     }
+    for name in absent::names() {
+        let off = format!("no-collector.{name}");
+        command = command.arg(Arg::new(off.clone()).long(off).action(ArgAction::SetTrue).hide(true));
+    }
     command
+}
+
+fn not_yet(value: &str) -> Result<String, &'static str> {
+    match value {
+        "" => Ok(String::new()),
+        _ => {
+            Err("TLS and passwords are not there yet: drop the flag, or serve them with a proxy before this")
+        }
+    }
 }
 
 fn option(name: &'static str, value: &'static str, help: &'static str) -> Arg {
@@ -128,6 +158,11 @@ fn config(matches: &ArgMatches) -> Result<Config, String> {
     for address in &listen_addresses {
         parse_address(address).map_err(|problem| format!("--web.listen-address: {problem}"))?;
     }
+    if matches.get_flag("web.systemd-socket") {
+        return Err("--web.systemd-socket: sockets from systemd are not there yet: drop the flag, and give \
+                    --web.listen-address instead"
+            .into());
+    }
     let telemetry_path = text("web.telemetry-path");
     if !telemetry_path.starts_with('/') || telemetry_path.contains(['?', '#', ' ']) {
         return Err(format!(
@@ -147,6 +182,9 @@ fn config(matches: &ArgMatches) -> Result<Config, String> {
         max_requests: matches.get_one("web.max-requests").copied().unwrap_or(0),
         disable_exporter_metrics: matches.get_flag("web.disable-exporter-metrics"),
         collectors,
+        absent_collectors: absent::names()
+            .filter(|name| matches.get_flag(&format!("no-collector.{name}")))
+            .collect(),
         settings,
         log_level: text("log.level"),
         log_format: text("log.format"),
@@ -178,13 +216,14 @@ fn set(settings: &mut Settings, matches: &ArgMatches, flag: &'static Flag) -> Re
     Ok(())
 }
 
-/// The directories, each readable. Without udev the disks lack their labels; that is no error unless it was asked for.
+/// The directories, each readable. Without sysfs or udev there is less to give; that is no error unless another
+/// directory than the usual one was asked for.
 fn root(matches: &ArgMatches) -> Result<Root, String> {
-    let folder = |name: &str| -> Result<PathBuf, String> {
+    let usual = Root::default();
+    let folder = |name: &str, may_lack: Option<PathBuf>| -> Result<PathBuf, String> {
         let path = PathBuf::from(matches.get_one::<String>(name).cloned().unwrap_or_default());
-        let given = matches.value_source(name) == Some(clap::parser::ValueSource::CommandLine);
         match std::fs::read_dir(&path) {
-            Err(error) if given || name == "path.procfs" => Err(format!(
+            Err(error) if may_lack.as_ref() != Some(&path) => Err(format!(
                 "--{name}: cannot read {}: {error}; expected a directory that this user may list",
                 path.display()
             )),
@@ -192,10 +231,10 @@ fn root(matches: &ArgMatches) -> Result<Root, String> {
         }
     };
     Ok(Root {
-        proc: folder("path.procfs")?,
-        sys: folder("path.sysfs")?,
-        rootfs: folder("path.rootfs")?,
-        udev: folder("path.udev.data")?,
+        proc: folder("path.procfs", None)?,
+        sys: folder("path.sysfs", Some(usual.sys))?,
+        rootfs: folder("path.rootfs", Some(usual.rootfs))?,
+        udev: folder("path.udev.data", Some(usual.udev))?,
     })
 }
 
@@ -256,6 +295,9 @@ mod tests {
             (&["--path.procfs=/nonexistent"], "--path.procfs"),
             (&["--path.udev.data=/nonexistent"], "--path.udev.data"),
             (&["--collector.nonsense"], "--collector.nonsense"),
+            (&["--web.config.file=web.yml"], "--web.config.file"),
+            (&["--web.systemd-socket"], "--web.systemd-socket: "),
+            (&["@/nonexistent"], "@/nonexistent: No such file"),
             (
                 &["--collector.diskstats.ignored-devices=a", "--collector.diskstats.device-exclude=b"],
                 "--collector.diskstats.ignored-devices: it is an old name of --collector.diskstats.device-exclude",

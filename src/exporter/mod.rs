@@ -3,7 +3,9 @@
 //! [`Exporter::start`] makes the collectors and binds the sockets, so that everything that can be wrong with the
 //! flags or the host is said before anything runs; [`Exporter::run`] serves until told to stop.
 
+mod absent;
 pub mod args;
+mod args_file;
 mod gather;
 mod negotiate;
 mod pages;
@@ -39,6 +41,8 @@ pub struct Config {
     pub disable_exporter_metrics: bool,
     /// The names of the collectors to run.
     pub collectors: BTreeSet<&'static str>,
+    /// Collectors of node_exporter that were switched off and are not here anyway.
+    pub absent_collectors: Vec<&'static str>,
     /// The host and the collectors' flags.
     pub settings: Settings,
     /// `--log.level`.
@@ -76,6 +80,9 @@ impl Exporter {
     pub fn start(config: &Config) -> Result<Self, StartError> {
         let collectors =
             CollectorSet::build(COLLECTORS, &config.settings, |name| config.collectors.contains(name))?;
+        for name in &config.absent_collectors {
+            tracing::debug!(collector = name, "switched off, but not here anyway");
+        }
         server::raise_open_files_limit();
         let listeners: Vec<TcpListener> =
             config.listen_addresses.iter().map(|address| server::bind(address)).collect::<Result<_, _>>()?;

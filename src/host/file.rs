@@ -127,7 +127,7 @@ fn read_whole(file: &OwnedFd, buffer: &mut Vec<u8>) -> io::Result<()> {
     Ok(())
 }
 
-fn read_once(file: &OwnedFd, buffer: &mut Vec<u8>) -> io::Result<()> {
+pub(super) fn read_once(file: &OwnedFd, buffer: &mut Vec<u8>) -> io::Result<()> {
     buffer.clear();
     buffer.reserve(VALUE_BYTES);
     read_more(file, buffer).map(drop)

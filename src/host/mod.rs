@@ -1,6 +1,7 @@
 //! The host under watch: where its `/proc`, `/sys`, root file system and udev database are mounted, and how
 //! their files are read cheaply.
 
+mod directory;
 mod file;
 pub mod genetlink;
 mod links;
@@ -9,6 +10,7 @@ pub mod parse;
 
 use std::path::{Path, PathBuf};
 
+pub use directory::Directory;
 pub use file::{FileStamp, Folder, KernelFile, read_small};
 pub use links::{Link, Links};
 pub use parse::{FileError, ParseError};

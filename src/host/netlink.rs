@@ -14,6 +14,8 @@ pub const GET_LINK: u16 = 18;
 pub const GET_ADDRESS: u16 = 22;
 /// `RTM_GETNEIGH`: all neighbours, such as those that ARP has found.
 pub const GET_NEIGHBOUR: u16 = 30;
+/// `RTM_GETROUTE`: all routes.
+pub const GET_ROUTE: u16 = 26;
 
 const REQUEST_FLAGS: u16 = 0x1 | 0x300; // NLM_F_REQUEST, NLM_F_DUMP
 const DUMP_INTERRUPTED: u16 = 0x10; // NLM_F_DUMP_INTR

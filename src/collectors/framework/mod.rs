@@ -7,6 +7,7 @@ mod filter;
 mod flags;
 mod keyed;
 mod names;
+mod per_cpu;
 mod set;
 mod sockets;
 
@@ -23,6 +24,7 @@ pub use filter::Filter;
 pub use flags::{BuildError, Flag, FlagKind, Settings};
 pub(crate) use keyed::{Key, KeyedTable};
 pub(crate) use names::is_name_part;
+pub(crate) use per_cpu::per_cpu_lines;
 pub use set::{CollectorSet, Running};
 pub(crate) use sockets::sockets;
 
