@@ -1,6 +1,8 @@
 //! The host under watch: where its `/proc`, `/sys`, root file system and udev database are mounted, and how
 //! their files are read cheaply.
 
+#[cfg(feature = "systemd")]
+pub mod dbus;
 mod file;
 pub mod netlink;
 pub mod parse;
