@@ -10,7 +10,7 @@ use vitals::collectors::COLLECTORS;
 use vitals::exposition::{Format, Line, Parser};
 
 /// Collectors that ask the running system and not files. What can be said about their output is said below.
-const NOT_FROM_FILES: &[&str] = &["uname", "vitals"];
+const NOT_FROM_FILES: &[&str] = &["logind", "systemd", "uname", "vitals"];
 
 /// What a collector needs here beyond its defaults.
 struct Case {

@@ -17,6 +17,7 @@ mod netdev;
 mod os;
 mod pressure;
 mod stat;
+mod systemd;
 mod textfile;
 mod thermal_zone;
 mod time;
@@ -42,11 +43,13 @@ pub const COLLECTORS: &[&Spec] = &[
     &diskstats::SPEC,
     &filesystem::SPEC,
     &loadavg::SPEC,
+    &systemd::LOGIND,
     &meminfo::SPEC,
     &netdev::SPEC,
     &os::SPEC,
     &pressure::SPEC,
     &stat::SPEC,
+    &systemd::SYSTEMD,
     &thermal_zone::SPEC,
     &time::SPEC,
     &uname::SPEC,

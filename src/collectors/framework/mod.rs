@@ -17,6 +17,8 @@ pub use flags::{BuildError, Flag, FlagKind, Settings};
 pub use set::{CollectorSet, Running};
 
 use crate::exposition::Exposition;
+#[cfg(feature = "systemd")]
+use crate::host::dbus::BusError;
 use crate::host::{FileError, KernelFile};
 
 /// A row of the table of collectors.
@@ -128,6 +130,13 @@ pub enum CollectError {
     /// Anything else, in a sentence.
     #[error("{0}")]
     Other(String),
+}
+
+#[cfg(feature = "systemd")]
+impl From<BusError> for CollectError {
+    fn from(error: BusError) -> Self {
+        CollectError::Other(error.to_string())
+    }
 }
 
 impl CollectError {
