@@ -364,3 +364,23 @@ fn whole(settings: &Settings, flag: &Flag) -> Result<Regex, BuildError> {
     Regex::new(&format!("^(?:{text})$"))
         .map_err(|error| BuildError(format!("--collector.{}: {text:?}: {error}", flag.name)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_are_for_whole_names() {
+        let given = |text: &str| {
+            let mut settings = Settings::default();
+            settings.set(&INCLUDE, text).unwrap();
+            whole(&settings, &INCLUDE)
+        };
+        let pattern = given("ssh|cron.*").unwrap();
+        assert!(pattern.is_match("ssh") && pattern.is_match("cron.service"));
+        assert!(!pattern.is_match("ssh.service") && !pattern.is_match("anacron.service"));
+        assert!(!given("").unwrap().is_match("ssh.service"), "an empty one matches none");
+        let error = given("(?x) ssh # the rest is a comment").unwrap_err().to_string();
+        assert!(error.starts_with("--collector.systemd.unit-include: "), "{error}");
+    }
+}
