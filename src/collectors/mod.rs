@@ -34,6 +34,7 @@ mod kernel_hung;
 mod ksmd;
 mod lnstat;
 mod loadavg;
+mod logind;
 mod meminfo;
 mod meminfo_numa;
 mod mountstats;
@@ -56,6 +57,7 @@ mod softnet;
 mod stat;
 mod swap;
 mod sysctl;
+mod systemd;
 mod tapestats;
 mod tcpstat;
 mod textfile;
@@ -112,6 +114,7 @@ pub const COLLECTORS: &[&Spec] = &[
     &ksmd::SPEC,
     &lnstat::SPEC,
     &loadavg::SPEC,
+    &logind::SPEC,
     &meminfo::SPEC,
     &meminfo_numa::SPEC,
     &mountstats::SPEC,
@@ -135,6 +138,7 @@ pub const COLLECTORS: &[&Spec] = &[
     &stat::SPEC,
     &swap::SPEC,
     &sysctl::SPEC,
+    &systemd::SPEC,
     &tapestats::SPEC,
     &tcpstat::SPEC,
     &thermal_zone::SPEC,

@@ -128,7 +128,7 @@ fn collector_flag(command: Command, flag: &'static Flag) -> Command {
     let (value, default) = match flag.kind {
         FlagKind::Switch(default) => {
             let help = format!("{} [default: {default}]", flag.help);
-            return on_off(command, name, help);
+            return on_off(command, name.clone(), help).mut_arg(name, |arg| arg.hide(flag.hidden));
         }
         FlagKind::Pattern(default) => ("REGEX", default.to_owned()),
         FlagKind::Duration(default) => ("DURATION", default.to_owned()),

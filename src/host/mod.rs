@@ -1,6 +1,7 @@
 //! The host under watch: where its `/proc`, `/sys`, root file system and udev database are mounted, and how
 //! their files are read cheaply.
 
+pub mod dbus;
 mod directory;
 mod file;
 pub mod genetlink;

@@ -62,17 +62,39 @@ impl Server {
 
 /// Our exporter with its default collectors and what `arguments` add.
 pub fn vitals_exporter(arguments: &[impl AsRef<OsStr>]) -> Server {
+    Server::start_logging_address(vitals_exporter_command(arguments), "msg=listening")
+}
+
+/// The same, where the system bus is at `bus`.
+pub fn vitals_exporter_on_bus(bus: &str, arguments: &[impl AsRef<OsStr>]) -> Server {
+    let mut command = vitals_exporter_command(arguments);
+    command.env("DBUS_SYSTEM_BUS_ADDRESS", bus);
+    Server::start_logging_address(command, "msg=listening")
+}
+
+fn vitals_exporter_command(arguments: &[impl AsRef<OsStr>]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_vitals-exporter"));
     command.arg("--web.listen-address=127.0.0.1:0").args(arguments);
-    Server::start_logging_address(command, "msg=listening")
+    command
 }
 
 /// Debian's node_exporter with [`COLLECTORS`] and what `arguments` add.
 pub fn node_exporter(arguments: &[impl AsRef<OsStr>]) -> Server {
+    Server::start_logging_address(node_exporter_command(arguments), "msg=\"Listening on\"")
+}
+
+/// The same, where the system bus is at `bus`.
+pub fn node_exporter_on_bus(bus: &str, arguments: &[impl AsRef<OsStr>]) -> Server {
+    let mut command = node_exporter_command(arguments);
+    command.env("DBUS_SYSTEM_BUS_ADDRESS", bus);
+    Server::start_logging_address(command, "msg=\"Listening on\"")
+}
+
+fn node_exporter_command(arguments: &[impl AsRef<OsStr>]) -> Command {
     let mut command = Command::new("prometheus-node-exporter");
     command.arg("--web.listen-address=127.0.0.1:0").arg("--collector.disable-defaults");
     command.args(COLLECTORS.map(|name| format!("--collector.{name}"))).args(arguments);
-    Server::start_logging_address(command, "msg=\"Listening on\"")
+    command
 }
 
 /// Our recorder: one scrape a second of each target into `storage`.

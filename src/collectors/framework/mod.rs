@@ -29,6 +29,7 @@ pub use set::{CollectorSet, Running};
 pub(crate) use sockets::sockets;
 
 use crate::exposition::Exposition;
+use crate::host::dbus::BusError;
 use crate::host::netlink::NetlinkError;
 use crate::host::{FileError, KernelFile, Link, Links};
 
@@ -163,6 +164,12 @@ pub enum CollectError {
     /// Anything else, in a sentence.
     #[error("{0}")]
     Other(String),
+}
+
+impl From<BusError> for CollectError {
+    fn from(error: BusError) -> Self {
+        CollectError::Other(error.to_string())
+    }
 }
 
 impl CollectError {
