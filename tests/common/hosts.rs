@@ -22,6 +22,34 @@ pub fn settings(folder: &Path) -> Settings {
     })
 }
 
+/// A folder for the files of a host, in memory where the system has a place for that.
+pub fn temporary_folder() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+}
+
+/// Copies a folder with all that is in it into `to`, which is made. Symbolic links are copied as such.
+pub fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let (kind, to) = (entry.file_type().unwrap(), to.join(entry.file_name()));
+        if kind.is_dir() {
+            copy(&entry.path(), &to);
+        } else if kind.is_symlink() {
+            std::os::unix::fs::symlink(std::fs::read_link(entry.path()).unwrap(), to).unwrap();
+        } else {
+            std::fs::copy(entry.path(), to).unwrap();
+        }
+    }
+}
+
+/// Has every collector read files that can also ask the kernel over netlink.
+pub fn read_files(settings: &mut Settings) {
+    for flag in COLLECTORS.iter().flat_map(|spec| spec.flags).filter(|flag| flag.name.ends_with(".netlink")) {
+        settings.set(flag, "false").unwrap();
+    }
+}
+
 /// The row of a collector.
 pub fn spec(name: &str) -> &'static Spec {
     COLLECTORS.iter().find(|spec| spec.name == name).unwrap_or_else(|| panic!("no collector {name}"))

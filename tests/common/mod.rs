@@ -5,6 +5,7 @@
 //! message when one of them fails.
 #![allow(dead_code, reason = "each test file is a program of its own and uses a part of this")]
 
+pub mod big_host;
 pub mod hosts;
 pub mod http;
 pub mod page;

@@ -75,6 +75,14 @@ pub fn node_exporter(arguments: &[impl AsRef<OsStr>]) -> Server {
     Server::start_logging_address(command, "msg=\"Listening on\"")
 }
 
+/// Debian's node_exporter with the collectors it has by default and what `arguments` add; without systemd, which
+/// Debian alone has on by default.
+pub fn node_exporter_by_default(arguments: &[impl AsRef<OsStr>]) -> Server {
+    let mut command = Command::new("prometheus-node-exporter");
+    command.args(["--web.listen-address=127.0.0.1:0", "--no-collector.systemd"]).args(arguments);
+    Server::start_logging_address(command, "msg=\"Listening on\"")
+}
+
 /// Our recorder: one scrape a second of each target into `storage`.
 pub fn scrape_log(targets: &[SocketAddr], storage: &Path) -> Running {
     let mut command = Command::new(env!("CARGO_BIN_EXE_scrape-log"));
