@@ -43,6 +43,11 @@ pub fn copy(from: &Path, to: &Path) {
     }
 }
 
+/// Whether a collector gets all it has from files: those have a golden page.
+pub fn is_from_files(spec: &Spec) -> bool {
+    folder("golden/server").join(spec.name).with_extension("txt").exists()
+}
+
 /// Has every collector read files that can also ask the kernel over netlink.
 pub fn read_files(settings: &mut Settings) {
     for flag in COLLECTORS.iter().flat_map(|spec| spec.flags).filter(|flag| flag.name.ends_with(".netlink")) {
