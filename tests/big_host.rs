@@ -57,7 +57,8 @@ fn every_device_is_there_and_few_files_stay_open() {
     assert!(kept > MAY_OPEN as usize / 3, "only {kept} files are kept open: this test does not see them");
 
     let page = Page::read(&text);
-    let added = [&host.disks, &host.interfaces, &host.mounts].into_iter().flatten().map(String::as_str).collect();
+    let added =
+        [&host.disks, &host.interfaces, &host.mounts].into_iter().flatten().map(String::as_str).collect();
     let mut problems = Vec::new();
     for &(collector, family, each) in FAMILIES {
         if !COLLECTORS.iter().any(|spec| spec.name == collector) {
@@ -80,9 +81,9 @@ fn incomplete_families(page: &Page, host: &BigHost, added: &BTreeSet<&str>) -> V
     for series in page.samples.keys() {
         found.entry(&series.name).or_default().extend(device(&series.labels, added));
     }
-    let incomplete = found.into_iter().filter(|(family, devices)| {
-        !devices.is_empty() && devices.len() != devices_of(family, host).len()
-    });
+    let incomplete = found
+        .into_iter()
+        .filter(|(family, devices)| !devices.is_empty() && devices.len() != devices_of(family, host).len());
     incomplete.map(|(family, devices)| format!("{family} has only {} devices", devices.len())).collect()
 }
 

@@ -118,7 +118,9 @@ impl BigHost {
             for count in ["core_throttle_count", "package_throttle_count"] {
                 self.write_number(attributes, &file(&format!("thermal_throttle/{count}")));
             }
-            for frequency in ["cpuinfo", "scaling"].iter().flat_map(|of| ["cur", "min", "max"].map(|n| (of, n))) {
+            for frequency in
+                ["cpuinfo", "scaling"].iter().flat_map(|of| ["cur", "min", "max"].map(|n| (of, n)))
+            {
                 let (of, which) = frequency;
                 self.write_number(attributes, &file(&format!("cpufreq/{of}_{which}_freq")));
             }
@@ -137,11 +139,14 @@ impl BigHost {
         let mut lines = fs::read_to_string(self.folder.join("proc/diskstats")).unwrap();
         for (index, disk) in self.disks.iter().enumerate() {
             let (n, minor) = (index * 7919, index + 1000);
-            writeln!(lines, "{:4} {minor:7} {disk} {n} 2 {n} 4 {n} 6 {n} 8 0 10 11 12 0 14 15 16 17", 65).unwrap();
+            writeln!(lines, "{:4} {minor:7} {disk} {n} 2 {n} 4 {n} 6 {n} 8 0 10 11 12 0 14 15 16 17", 65)
+                .unwrap();
             self.write(&format!("sys/block/{disk}/queue/rotational"), "0\n");
             self.write(
                 &format!("udev/b65:{minor}"),
-                &format!("E:ID_MODEL=Big\nE:ID_PATH=pci-{index}\nE:ID_SERIAL=S{index}\nE:ID_WWN=0x{index:016x}\n"),
+                &format!(
+                    "E:ID_MODEL=Big\nE:ID_PATH=pci-{index}\nE:ID_SERIAL=S{index}\nE:ID_WWN=0x{index:016x}\n"
+                ),
             );
         }
         self.write("proc/diskstats", &lines);
@@ -165,7 +170,9 @@ impl BigHost {
             ] {
                 self.write(&file(path), &(text + "\n"));
             }
-            for path in ["addr_assign_type", "carrier", "dev_id", "dormant", "link_mode", "name_assign_type", "type"] {
+            for path in
+                ["addr_assign_type", "carrier", "dev_id", "dormant", "link_mode", "name_assign_type", "type"]
+            {
                 let text = if path == "dev_id" { "0x0\n" } else { "1\n" };
                 self.write(&file(path), text);
             }

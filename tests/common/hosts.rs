@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use vitals::collectors::{COLLECTORS, CollectorSet, Settings, Spec};
+use vitals::collectors::{COLLECTORS, CollectorSet, FlagKind, Settings, Spec};
 use vitals::exposition::{Exposition, Format};
 use vitals::host::Root;
 
@@ -55,6 +55,19 @@ pub fn read_files(settings: &mut Settings) {
     }
 }
 
+/// The fixture host in `folder`, read from files alone, with everything given that a switch can bring.
+pub fn all_from_files(folder: &Path) -> Settings {
+    let mut settings = settings(folder);
+    let switches = COLLECTORS.iter().flat_map(|spec| spec.flags).filter(|flag| flag.alias_of.is_none());
+    for flag in switches.filter(|flag| flag.kind == FlagKind::Switch(false)) {
+        settings.set(flag, "true").unwrap();
+    }
+    read_files(&mut settings);
+    let textfiles = folder.join("textfile").display().to_string();
+    set_flags(&mut settings, "textfile", &[("textfile.directory", &textfiles)]);
+    settings
+}
+
 /// The row of a collector.
 pub fn spec(name: &str) -> &'static Spec {
     COLLECTORS.iter().find(|spec| spec.name == name).unwrap_or_else(|| panic!("no collector {name}"))
@@ -76,8 +89,13 @@ pub fn build(settings: &Settings, enabled: impl Fn(&str) -> bool) -> CollectorSe
 
 /// One gather as a page of text, without the durations and without the families of `leave_out`.
 pub fn page(set: &mut CollectorSet, leave_out: &[&str]) -> String {
+    page_of(set, |_| true, leave_out)
+}
+
+/// The same of those collectors that `selected` says yes to.
+pub fn page_of(set: &mut CollectorSet, selected: impl Fn(&str) -> bool, leave_out: &[&str]) -> String {
     let mut out = Exposition::new();
-    set.gather(|_| true, Instant::now() + Duration::from_secs(5), &mut out);
+    set.gather(selected, Instant::now() + Duration::from_secs(5), &mut out);
     let mut page = Vec::new();
     out.render_selected(Format::Text, &mut page, |family| {
         family != "node_scrape_collector_duration_seconds" && !leave_out.contains(&family)

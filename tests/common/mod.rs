@@ -10,6 +10,7 @@ pub mod hosts;
 pub mod http;
 pub mod page;
 pub mod process;
+pub mod readers;
 pub mod servers;
 
 use std::time::{Duration, Instant};
