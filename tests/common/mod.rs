@@ -9,6 +9,7 @@ pub mod big_host;
 pub mod hosts;
 pub mod http;
 pub mod page;
+pub mod parity;
 pub mod process;
 pub mod readers;
 pub mod servers;
