@@ -7,9 +7,11 @@ use vitals::collectors::{COLLECTORS, CollectorSet, FlagKind, Settings, Spec};
 use vitals::exposition::{Exposition, Format};
 use vitals::host::Root;
 
-/// A folder below `tests/`.
+/// A folder below `tests/`, also for the package of the fuzz targets, which is in there itself.
 pub fn folder(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(path)
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let tests = package.ancestors().map(|folder| folder.join("tests"));
+    tests.into_iter().find(|tests| tests.join("fixtures").is_dir()).unwrap().join(path)
 }
 
 /// The host whose `proc`, `sys`, `udev`, `etc` and so on are in `folder`.
