@@ -61,15 +61,13 @@ impl Page {
         while let Some(line) = parser.next() {
             match line.map_err(|error| error.to_string())? {
                 Line::Type { name, kind } => {
-                    if page.kinds.insert(name.to_owned(), kind).is_some() {
-                        return Err(format!("two types for {name}"));
-                    }
+                    let before = page.kinds.insert(name.to_owned(), kind);
+                    before.map_or(Ok(()), |_| Err(format!("two types for {name}")))?;
                 }
                 Line::Sample(sample) => {
                     let series = series_of(&sample);
-                    if page.samples.insert(series.clone(), sample.value).is_some() {
-                        return Err(format!("{series} comes twice"));
-                    }
+                    let before = page.samples.insert(series.clone(), sample.value);
+                    before.map_or(Ok(()), |_| Err(format!("{series} comes twice")))?;
                 }
                 _ => {}
             }
