@@ -126,6 +126,8 @@ struct Host {
     owners: HashMap<String, &'static str>,
     /// The collectors that are held against what they gave.
     watched: Vec<&'static str>,
+    /// The sets of readers of the files that were looked at.
+    seen: HashSet<BTreeSet<&'static str>>,
 }
 
 /// The lines of a page that carry samples, in their order.
@@ -138,8 +140,9 @@ impl Host {
         let settings = hosts::all_from_files(&folder);
         let aside = parent.join("aside");
         let set = build(&settings);
-        let (healthy, owners, watched) = (Page::new(), HashMap::new(), Vec::new());
-        let mut host = Self { folder, aside, settings, set, log, healthy, owners, watched };
+        let (healthy, owners) = (Page::new(), HashMap::new());
+        let (watched, seen) = (Vec::new(), HashSet::new());
+        let mut host = Self { folder, aside, settings, set, log, healthy, owners, watched, seen };
         for name in host.set.names().collect::<Vec<_>>() {
             for line in host.only(&[name]) {
                 let other = host.owners.insert(family(&line).to_owned(), name).unwrap_or(name);
@@ -162,14 +165,16 @@ impl Host {
         samples(&hosts::page(&mut self.set, CHANGING))
     }
 
-    /// Harms one file, mends it again, and gives what went wrong meanwhile. All collectors look at a host with
-    /// rubbish in it; with the other harms it is those that read the file, since all would take long.
+    /// Harms one file, mends it again, and gives what went wrong meanwhile. The collectors that look at the host are
+    /// those that read the file, and all when it is rubbish and the first file that these read: always all would
+    /// take long.
     fn check(&mut self, file: &Path, harm: Harm, readers: &BTreeSet<&'static str>) -> Vec<String> {
         let path = self.folder.join(file);
         let content = fs::read(&path).unwrap_or_default(); // of a link to a folder
         fs::rename(&path, &self.aside).unwrap();
         inflict(harm, &path, &content);
-        let all = matches!(harm, Harm::Rubbish);
+        let rubbish = matches!(harm, Harm::Rubbish);
+        let all = rubbish && self.seen.insert(readers.clone());
         self.watched = self.set.names().filter(|name| all || readers.contains(name)).collect();
         let found = self.only(&self.watched.clone());
         let changed = self.changed(&found);
@@ -179,7 +184,7 @@ impl Host {
         let failed = |name: &&str| found.contains(&format!("{SUCCESS}{{collector=\"{name}\"}} 0"));
         let failed: Vec<&str> = changed.iter().copied().filter(failed).collect();
         problems.extend(self.check_alone(found, &changed));
-        if all {
+        if rubbish {
             // For what is read once, when a collector is made.
             let mut fresh = hosts::build(&self.settings, |name| readers.contains(name));
             problems.extend(faults(&samples(&hosts::page(&mut fresh, CHANGING))));
@@ -187,7 +192,7 @@ impl Host {
         }
         remove(&path);
         fs::rename(&self.aside, &path).unwrap();
-        problems.extend(self.check_mended(&changed, &failed));
+        problems.extend(self.check_mended(&path, &changed, &failed));
         problems
     }
 
@@ -213,7 +218,7 @@ impl Host {
     }
 
     /// Whether the collectors that had changed give what they gave, and those that had failed say so.
-    fn check_mended(&mut self, changed: &[&str], failed: &[&str]) -> Vec<String> {
+    fn check_mended(&mut self, path: &Path, changed: &[&str], failed: &[&str]) -> Vec<String> {
         if changed.is_empty() {
             return Vec::new();
         }
@@ -232,6 +237,15 @@ impl Host {
         let healthy: Vec<String> = self.of(&self.healthy, changed).into_iter().cloned().collect();
         if mended != healthy {
             mended = self.only(changed); // as above
+        }
+        if mended != healthy {
+            // A device is what it was when it was seen to come: names alone are listed at each scrape.
+            fs::rename(path, &self.aside).unwrap();
+            self.only(changed);
+            fs::rename(&self.aside, path).unwrap();
+            self.only(changed);
+            mended = self.only(changed);
+            self.log.take();
         }
         if mended != healthy {
             let (want, found): (Vec<_>, Vec<_>) = (healthy.iter().collect(), mended.iter().collect());

@@ -72,6 +72,14 @@ impl BigHost {
     }
 
     fn write_cpus(&self, attributes: Attributes) {
+        // All CPUs are alike: what only some of the fixture host's have would look like a gap.
+        let folder = self.folder.join("sys/devices/system/cpu");
+        for number in 0.. {
+            match fs::remove_dir_all(folder.join(format!("cpu{number}"))) {
+                Ok(()) => {}
+                Err(_) => break,
+            }
+        }
         let cpus = || 0..self.cpus.len();
         let total = 1_000_000 * self.cpus.len();
         let mut stat = format!("cpu  {total} 20 {total} {total} 50 0 70 0 9 0\n");

@@ -27,6 +27,7 @@ pub const THEIRS_ONLY: &[(&[&str], &str)] = &[
 /// Labels that one side has and the other has not: family, label and why.
 pub const LABELS_APART: &[(&str, &str, &str)] = &[
     ("node_disk_info", "rotational", "new since 1.6"),
+    ("node_network_info", "adminstate", "new since 1.6"),
     ("node_os_info", "version", "1.5 gives it to every distribution, some later ones do not"),
 ];
 
