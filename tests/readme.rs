@@ -1,9 +1,13 @@
-//! The README's tables of collectors and their flags come from the table in the code: between `<!-- NAME -->` and
+//! The README's tables of collectors and their flags come from the table in the code, and what node_exporter has more
+//! from the list that the tests go by: between `<!-- NAME -->` and
 //! `<!-- end of NAME -->` it has to read as made here. `UPDATE_GOLDEN=1 cargo test --test readme` writes it anew.
 #![allow(clippy::unwrap_used)]
 
+mod common;
+
 use std::fmt::Write;
 
+use common::parity;
 use vitals::collectors::{COLLECTORS, FlagKind};
 
 fn collectors() -> String {
@@ -31,12 +35,25 @@ fn flags() -> String {
     table
 }
 
+fn differences() -> String {
+    let mut list = String::new();
+    for (families, reason) in parity::THEIRS_ONLY {
+        let families: Vec<String> = families.iter().map(|family| format!("`{family}`")).collect();
+        writeln!(list, "  - {}: {reason}", families.join(", ")).unwrap();
+    }
+    list
+}
+
 #[test]
 fn tables_are_those_of_the_code() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
     let readme = std::fs::read_to_string(path).unwrap();
     let mut made = readme.clone();
-    for (name, table) in [("collectors", collectors()), ("flags of collectors", flags())] {
+    for (name, table) in [
+        ("collectors", collectors()),
+        ("flags of collectors", flags()),
+        ("families that are missing", differences()),
+    ] {
         let (begin, end) = (format!("<!-- {name} -->\n"), format!("<!-- end of {name} -->"));
         let (before, rest) = made.split_once(&begin).unwrap_or_else(|| panic!("no {begin}"));
         let (_, after) = rest.split_once(&end).unwrap_or_else(|| panic!("no {end}"));

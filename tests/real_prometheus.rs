@@ -1,7 +1,6 @@
 //! A real Prometheus scrapes both exporters on this host; what it then holds has to agree.
 //!
-//! node_exporter here is the distribution's, 1.5 in Debian 12, while ours follows 1.12: what changed in between
-//! is in the lists below, each entry with its reason.
+//! What may differ is in tests/common/parity.rs and in the lists below, each entry with its reason.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -12,9 +11,9 @@ use std::time::Duration;
 
 use common::page::{Page, Series};
 use common::servers::{
-    COLLECTORS, Points, Server, node_exporter, prometheus, prometheus_samples, promtool, vitals_exporter,
+    Points, Server, node_exporter, prometheus, prometheus_samples, promtool, vitals_exporter,
 };
-use common::{http, wait_until};
+use common::{http, parity, wait_until};
 use serde_json::Value;
 
 const OURS: &str = "ours";
@@ -24,29 +23,6 @@ const THEIRS: &str = "theirs";
 const SCRAPES: usize = 12;
 /// Scrapes that started closer together than this are not taken as before and after one another.
 const APART_MILLISECONDS: i64 = 150;
-
-/// Families of node_exporter 1.5 that ours need not have.
-const THEIRS_ONLY: &[(&str, &str)] = &[
-    ("node_memory_Balloon_bytes", "1.9 and later export a fixed list of /proc/meminfo without it"),
-    ("node_memory_FileHugePages_bytes", "as above"),
-    ("node_memory_FilePmdMapped_bytes", "as above"),
-    ("node_memory_Hugetlb_bytes", "as above"),
-    ("node_memory_KReclaimable_bytes", "as above"),
-    ("node_memory_SecPageTables_bytes", "as above"),
-    ("promhttp_metric_handler_errors_total", "counts failures to encode, and ours can't fail there"),
-];
-
-/// Labels that one side has and the other has not.
-const LABELS_APART: &[(&str, &str, &str)] = &[
-    ("node_disk_info", "rotational", "new since 1.6"),
-    ("node_os_info", "version", "1.5 gives it to every distribution, some later ones do not"),
-];
-
-/// Families whose values say something about the exporter, not about the host.
-const VALUES_APART: &[(&str, &str)] = &[
-    ("node_exporter_build_info", "the version is in its labels"),
-    ("node_scrape_collector_duration_seconds", "how long the exporter itself took"),
-];
 
 /// Gauges that may be anything small at any moment; the number is how far apart they may be.
 const JUMPY: &[(&str, f64)] =
@@ -136,11 +112,10 @@ fn compare_types(
     theirs: &BTreeMap<String, String>,
     problems: &mut Vec<String>,
 ) {
-    for (name, theirs) in theirs.iter().filter(|(name, _)| !name.starts_with("go_")) {
+    for (name, theirs) in theirs.iter().filter(|(name, _)| !parity::is_theirs_only(name)) {
         match ours.get(name) {
             Some(ours) if ours == theirs => {}
             Some(ours) => problems.push(format!("{name} is a {ours}, node_exporter says {theirs}")),
-            None if THEIRS_ONLY.iter().any(|(known, _)| known == name) => {}
             None => problems.push(format!("{name} is missing")),
         }
     }
@@ -187,15 +162,16 @@ fn comparable<'s>(
     samples: &'s BTreeMap<Series, Points>,
     shared: &BTreeSet<&str>,
 ) -> BTreeMap<Series, &'s Points> {
+    let collectors = parity::shared_collectors();
     samples
         .iter()
         .filter(|(series, _)| series.name.starts_with("node_") && shared.contains(series.name.as_str()))
         .filter(|(series, _)| {
-            series.label("collector").is_empty() || COLLECTORS.contains(&series.label("collector"))
+            series.label("collector").is_empty() || collectors.contains(&series.label("collector"))
         })
-        .filter(|(series, _)| !VALUES_APART.iter().any(|(name, _)| *name == series.name))
+        .filter(|(series, _)| !parity::ABOUT_THE_EXPORTER.iter().any(|(name, _)| *name == series.name))
         .map(|(series, points)| {
-            let apart = LABELS_APART.iter().filter(|(name, ..)| *name == series.name);
+            let apart = parity::LABELS_APART.iter().filter(|(name, ..)| *name == series.name);
             let series = apart.fold(series.clone(), |series, (_, label, _)| series.without(label));
             (series, points)
         })

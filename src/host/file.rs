@@ -155,6 +155,8 @@ pub struct Folder {
     open: Option<KeptOpen>,
     /// The names as the kernel gave them, each with a NUL behind it.
     listed: Vec<u8>,
+    /// The same of the time before.
+    listed_before: Vec<u8>,
     names: Vec<Box<[u8]>>,
     changed: bool,
 }
@@ -162,7 +164,14 @@ pub struct Folder {
 impl Folder {
     /// Names the directory. Nothing is opened before it is listed.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), open: None, listed: Vec::new(), names: Vec::new(), changed: true }
+        Self {
+            path: path.into(),
+            open: None,
+            listed: Vec::new(),
+            listed_before: Vec::new(),
+            names: Vec::new(),
+            changed: true,
+        }
     }
 
     /// The directory's path.
@@ -186,9 +195,10 @@ impl Folder {
     /// # Errors
     /// What opening or reading gave; there are no names then.
     pub fn list(&mut self, buffer: &mut Vec<u8>) -> io::Result<bool> {
-        let before = std::mem::take(&mut self.listed);
+        std::mem::swap(&mut self.listed, &mut self.listed_before);
+        self.listed.clear();
         let result = self.list_names(buffer).inspect_err(|_| self.listed.clear());
-        let changed_now = result.is_err() || before != self.listed;
+        let changed_now = result.is_err() || self.listed_before != self.listed;
         if changed_now {
             let names = self.listed.split(|&byte| byte == 0).filter(|name| !name.is_empty());
             self.names = names.map(Into::into).collect();

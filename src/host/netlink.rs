@@ -158,14 +158,26 @@ fn write_request(message: &mut Vec<u8>, request: u16, header: &[u8], sequence: u
     message.extend_from_slice(header);
 }
 
+/// Whether a dump goes on behind a datagram, and whether things changed in the middle of it.
 #[derive(Debug, PartialEq)]
-enum Progress {
-    More { interrupted: bool },
-    Done { interrupted: bool },
+pub enum Progress {
+    /// More datagrams follow.
+    More {
+        /// The dump has to be begun again for a true picture.
+        interrupted: bool,
+    },
+    /// This was the last one.
+    Done {
+        /// As above.
+        interrupted: bool,
+    },
 }
 
 /// Reads the messages of one datagram that answer the request with number `sequence`.
-fn read_datagram(
+///
+/// # Errors
+/// [`NetlinkError`] for an error that the kernel reports and for messages that end too early.
+pub fn read_datagram(
     datagram: &[u8],
     sequence: u32,
     each: &mut impl FnMut(&[u8]),

@@ -5,11 +5,14 @@
 //! message when one of them fails.
 #![allow(dead_code, reason = "each test file is a program of its own and uses a part of this")]
 
+pub mod big_host;
 pub mod bus;
 pub mod hosts;
 pub mod http;
 pub mod page;
+pub mod parity;
 pub mod process;
+pub mod readers;
 pub mod servers;
 
 use std::time::{Duration, Instant};

@@ -51,22 +51,28 @@ pub struct Page {
 impl Page {
     /// Reads a page in the text format; any bad line fails.
     pub fn read(text: &str) -> Self {
+        Self::try_read(text).unwrap_or_else(|problem| panic!("{problem}"))
+    }
+
+    /// The same with the first bad line as an error.
+    pub fn try_read(text: &str) -> Result<Self, String> {
         let mut page = Self::default();
         let mut parser = Parser::new(text, Format::Text);
         while let Some(line) = parser.next() {
-            match line.unwrap() {
+            match line.map_err(|error| error.to_string())? {
                 Line::Type { name, kind } => {
-                    assert_eq!(page.kinds.insert(name.to_owned(), kind), None, "two types for {name}");
+                    let before = page.kinds.insert(name.to_owned(), kind);
+                    before.map_or(Ok(()), |_| Err(format!("two types for {name}")))?;
                 }
                 Line::Sample(sample) => {
                     let series = series_of(&sample);
                     let before = page.samples.insert(series.clone(), sample.value);
-                    assert_eq!(before, None, "{series} comes twice");
+                    before.map_or(Ok(()), |_| Err(format!("{series} comes twice")))?;
                 }
                 _ => {}
             }
         }
-        page
+        Ok(page)
     }
 
     /// The only sample of the family `name`.

@@ -70,6 +70,14 @@ impl Running {
         }
     }
 
+    /// Nanoseconds of CPU that the program's threads have had. Threads that ended are not in it.
+    pub fn cpu_nanoseconds(&self) -> u64 {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
+        let schedstat =
+            tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("schedstat")).ok());
+        schedstat.filter_map(|text| text.split(' ').next()?.parse::<u64>().ok()).sum()
+    }
+
     /// Whether the program still runs.
     pub fn is_alive(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()

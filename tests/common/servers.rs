@@ -11,28 +11,12 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::page::Series;
+use super::parity::shared_collectors;
 use super::process::Running;
 use super::{http, wait_until};
 
 /// How long a program may take to start on a busy machine.
 const START: Duration = Duration::from_secs(30);
-
-/// The collectors of node_exporter that ours has too.
-pub const COLLECTORS: [&str; 13] = [
-    "cpu",
-    "diskstats",
-    "filesystem",
-    "loadavg",
-    "meminfo",
-    "netdev",
-    "os",
-    "pressure",
-    "stat",
-    "textfile",
-    "time",
-    "uname",
-    "vmstat",
-];
 
 /// A program that serves HTTP.
 pub struct Server {
@@ -78,7 +62,7 @@ fn vitals_exporter_command(arguments: &[impl AsRef<OsStr>]) -> Command {
     command
 }
 
-/// Debian's node_exporter with [`COLLECTORS`] and what `arguments` add.
+/// Debian's node_exporter with those of its collectors that ours runs by default too, and what `arguments` add.
 pub fn node_exporter(arguments: &[impl AsRef<OsStr>]) -> Server {
     Server::start_logging_address(node_exporter_command(arguments), "msg=\"Listening on\"")
 }
@@ -93,8 +77,16 @@ pub fn node_exporter_on_bus(bus: &str, arguments: &[impl AsRef<OsStr>]) -> Serve
 fn node_exporter_command(arguments: &[impl AsRef<OsStr>]) -> Command {
     let mut command = Command::new("prometheus-node-exporter");
     command.arg("--web.listen-address=127.0.0.1:0").arg("--collector.disable-defaults");
-    command.args(COLLECTORS.map(|name| format!("--collector.{name}"))).args(arguments);
+    command.args(shared_collectors().iter().map(|name| format!("--collector.{name}"))).args(arguments);
     command
+}
+
+/// Debian's node_exporter with the collectors it has by default and what `arguments` add; without systemd, which
+/// Debian alone has on by default.
+pub fn node_exporter_by_default(arguments: &[impl AsRef<OsStr>]) -> Server {
+    let mut command = Command::new("prometheus-node-exporter");
+    command.args(["--web.listen-address=127.0.0.1:0", "--no-collector.systemd"]).args(arguments);
+    Server::start_logging_address(command, "msg=\"Listening on\"")
 }
 
 /// Our recorder: one scrape a second of each target into `storage`.

@@ -63,13 +63,13 @@ impl Collector for Time {
         }
         let mut family = out.family("node_time_clocksource_available_info", AVAILABLE, Kind::Gauge);
         for device in &mut self.devices {
-            for name in fields(read(&mut device.available, &mut context.buffer)?) {
+            for name in names(read(&mut device.available, &mut context.buffer)?) {
                 family.sample(&[("clocksource", name), ("device", device.number.as_bytes())], 1.0);
             }
         }
         let mut family = out.family("node_time_clocksource_current_info", CURRENT, Kind::Gauge);
         for device in &mut self.devices {
-            for name in fields(read(&mut device.current, &mut context.buffer)?) {
+            for name in names(read(&mut device.current, &mut context.buffer)?) {
                 family.sample(&[("clocksource", name), ("device", device.number.as_bytes())], 1.0);
             }
         }
@@ -77,7 +77,16 @@ impl Collector for Time {
     }
 }
 
-/// The names in `file`, none if there is no such file.
+/// The names in `text`, each once. The kernel has none that are not ASCII.
+fn names(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let all = || fields(text).filter(|name| name.is_ascii());
+    all()
+        .enumerate()
+        .filter(move |(place, name)| !all().take(*place).any(|other| other == *name))
+        .map(|(_, name)| name)
+}
+
+/// The text of `file`, empty if there is no such file.
 fn read<'b>(file: &mut KernelFile, buffer: &'b mut Vec<u8>) -> Result<&'b [u8], CollectError> {
     match file.value(buffer) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(&[]),
