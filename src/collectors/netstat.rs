@@ -137,13 +137,13 @@ fn parse_tables(
     Ok(())
 }
 
-fn kept_columns(heading: &[u8], filter: &mut Filter) -> Option<Vec<Column>> {
+fn kept_columns(heading: &[u8], filter: &Filter) -> Option<Vec<Column>> {
     let mut names = fields(heading).map(std::str::from_utf8);
     let protocol = names.next()?.ok()?.strip_suffix(':')?;
     let mut kept = Vec::new();
     for (place, counter) in names.enumerate() {
         let name = format!("{protocol}_{}", counter.ok()?);
-        if filter.keeps(name.as_bytes()) && is_name_part(name.as_bytes()) {
+        if filter.decides(name.as_bytes()) && is_name_part(name.as_bytes()) {
             kept.push(Column { place, title: name.replacen('_', "", 1), name });
         }
     }

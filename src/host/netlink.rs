@@ -4,6 +4,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
+use rustix::buffer::spare_capacity;
 use rustix::io::Errno;
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType};
@@ -99,7 +100,6 @@ impl Netlink {
         header: &[u8],
         each: &mut impl FnMut(Option<&[u8]>),
     ) -> Result<bool, NetlinkError> {
-        self.buffer.resize(BUFFER_BYTES.max(self.buffer.len()), 0);
         self.sequence = self.sequence.wrapping_add(1);
         write_request(&mut self.request, request, header, self.sequence);
         let failed = |error: Errno| NetlinkError::Io(error.into());
@@ -107,17 +107,20 @@ impl Netlink {
             .map_err(|error| if is_refusal(error) { refused(error) } else { failed(error) })?;
         let mut complete = true;
         loop {
-            let (_, length) =
-                rustix::io::retry_on_intr(|| rustix::net::recv(socket, &mut *self.buffer, RecvFlags::TRUNC))
-                    .map_err(failed)?;
-            let Some(datagram) = self.buffer.get(..length) else {
-                self.buffer.resize(length.next_power_of_two(), 0);
+            self.buffer.clear();
+            self.buffer.reserve(BUFFER_BYTES);
+            let (_, length) = rustix::io::retry_on_intr(|| {
+                rustix::net::recv(socket, spare_capacity(&mut self.buffer), RecvFlags::TRUNC)
+            })
+            .map_err(failed)?;
+            if length > self.buffer.len() {
+                self.buffer.reserve(length);
                 return Err(NetlinkError::Malformed("a message was too long, the next try has more room"));
-            };
-            if datagram.is_empty() {
+            }
+            if self.buffer.is_empty() {
                 return Err(NetlinkError::Malformed("the connection was closed"));
             }
-            match read_datagram(datagram, self.sequence, &mut |payload| each(Some(payload)))? {
+            match read_datagram(&self.buffer, self.sequence, &mut |payload| each(Some(payload)))? {
                 Progress::More { interrupted } => complete &= !interrupted,
                 Progress::Done { interrupted } => return Ok(complete && !interrupted),
             }

@@ -1,6 +1,7 @@
 //! Which of the names that the kernel gives are kept.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
 
 use regex_lite::Regex;
 
@@ -13,16 +14,17 @@ pub struct Filter {
     /// The names in the order in which they first came, one after another.
     names: Vec<u8>,
     decisions: Vec<Decision>,
-    /// The place in `decisions` of each name.
-    places: HashMap<Box<[u8]>, usize>,
+    /// The place in `decisions` of each name, by the name's hash.
+    places: HashMap<u64, u32>,
+    hasher: RandomState,
     /// The place of the name that came behind the last one.
     next: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Decision {
-    start: usize,
-    end: usize,
+    start: u32,
+    length: u16,
     kept: bool,
 }
 
@@ -42,43 +44,54 @@ impl Filter {
         }
         // Behind the last name comes the first one of the next scrape.
         let place = if self.next < self.decisions.len() { self.next } else { 0 };
-        let expected = self.decisions.get(place).copied();
-        let decision =
-            match expected.filter(|expected| self.names.get(expected.start..expected.end) == Some(name)) {
-                Some(decision) => {
-                    self.next = place + 1;
-                    decision
-                }
-                None => self.look_up(name),
-            };
-        decision.kept
+        match self.decision(place, name) {
+            Some(kept) => {
+                self.next = place + 1;
+                kept
+            }
+            None => self.look_up(name),
+        }
     }
 
-    fn look_up(&mut self, name: &[u8]) -> Decision {
-        if let Some(&place) = self.places.get(name)
-            && let Some(&decision) = self.decisions.get(place)
+    /// [`Filter::keeps`] of a name that will not come again soon: the decision is not remembered.
+    pub fn decides(&self, name: &[u8]) -> bool {
+        let text = String::from_utf8_lossy(name);
+        self.include.as_ref().is_none_or(|include| include.is_match(&text))
+            && self.exclude.as_ref().is_none_or(|exclude| !exclude.is_match(&text))
+    }
+
+    /// What was decided at `place`, if it was about `name`.
+    fn decision(&self, place: usize, name: &[u8]) -> Option<bool> {
+        let decision = self.decisions.get(place)?;
+        let start = decision.start as usize;
+        let about = self.names.get(start..start + usize::from(decision.length))?;
+        (about == name).then_some(decision.kept)
+    }
+
+    fn look_up(&mut self, name: &[u8]) -> bool {
+        let hash = self.hasher.hash_one(name);
+        let known = self.places.get(&hash).map(|&place| place as usize);
+        if let Some(place) = known
+            && let Some(kept) = self.decision(place, name)
         {
             self.next = place + 1;
-            return decision;
+            return kept;
         }
+        let kept = self.decides(name);
         if self.decisions.len() >= REMEMBERED_NAMES {
             self.names.clear();
             self.decisions.clear();
             self.places.clear();
         }
-        let start = self.names.len();
-        self.names.extend_from_slice(name);
-        let decision = Decision { start, end: self.names.len(), kept: self.decide(name) };
-        self.places.insert(name.into(), self.decisions.len());
-        self.decisions.push(decision);
-        self.next = self.decisions.len();
-        decision
-    }
-
-    fn decide(&self, name: &[u8]) -> bool {
-        let text = String::from_utf8_lossy(name);
-        self.include.as_ref().is_none_or(|include| include.is_match(&text))
-            && self.exclude.as_ref().is_none_or(|exclude| !exclude.is_match(&text))
+        if let (Ok(start), Ok(length), Ok(place)) =
+            (self.names.len().try_into(), name.len().try_into(), self.decisions.len().try_into())
+        {
+            self.names.extend_from_slice(name);
+            self.places.insert(hash, place);
+            self.decisions.push(Decision { start, length, kept });
+            self.next = self.decisions.len();
+        }
+        kept
     }
 }
 

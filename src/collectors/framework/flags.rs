@@ -183,7 +183,7 @@ fn read(kind: FlagKind, text: &str) -> Result<Value, String> {
             _ => Err(format!("{text:?} is neither true nor false")),
         },
         FlagKind::Pattern(_) if text.is_empty() => Ok(Value::Pattern(None)),
-        FlagKind::Pattern(_) => match Regex::new(text) {
+        FlagKind::Pattern(_) => match Regex::new(&without_captures(text)) {
             Ok(pattern) => Ok(Value::Pattern(Some(pattern))),
             Err(error) => Err(format!("{text:?} is not a regular expression: {error}")),
         },
@@ -194,6 +194,43 @@ fn read(kind: FlagKind, text: &str) -> Result<Value, String> {
         },
         FlagKind::List => Ok(Value::List(vec![text.to_owned()])),
     }
+}
+
+/// The same pattern with groups that capture nothing. What they capture is never asked for, and it would take memory
+/// for each group in each state of the matcher.
+fn without_captures(pattern: &str) -> String {
+    let mut made = String::with_capacity(pattern.len() + 16);
+    let mut characters = pattern.chars().peekable();
+    while let Some(character) = characters.next() {
+        made.push(character);
+        match character {
+            '\\' => made.extend(characters.next()),
+            '(' if characters.peek() != Some(&'?') => made.push_str("?:"),
+            '[' => {
+                // A bracket that comes first, or first behind a caret, does not end the class.
+                made.extend(characters.next_if_eq(&'^'));
+                made.extend(characters.next_if_eq(&']'));
+                while let Some(character) = characters.next() {
+                    made.push(character);
+                    match character {
+                        '\\' => made.extend(characters.next()),
+                        '[' if characters.peek() == Some(&':') => {
+                            for character in characters.by_ref() {
+                                made.push(character);
+                                if character == ']' {
+                                    break;
+                                }
+                            }
+                        }
+                        ']' => break,
+                        _ => {}
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    made
 }
 
 #[cfg(test)]
@@ -235,6 +272,22 @@ mod tests {
         settings.set(&OLD, "eth").unwrap();
         assert!(!settings.filter(&INCLUDE, &EXCLUDE).unwrap().keeps(b"eth0"));
         assert!(settings.set(&OLD, "veth").unwrap_err().contains("--collector.x.exclude"));
+    }
+
+    #[test]
+    fn groups_match_the_same_without_capturing() {
+        for (pattern, want) in [
+            ("^(a|b(c))$", "^(?:a|b(?:c))$"),
+            ("(?i)x(?:y)(z)", "(?i)x(?:y)(?:z)"),
+            (r"\((\\)", r"\((?:\\)"),
+            ("[(](x)[^](](y)[]()](z)", "[(](?:x)[^](](?:y)[]()](?:z)"),
+            ("[[:alpha:](](x)", "[[:alpha:](](?:x)"),
+            (r"[\](](x", r"[\](](?:x"),
+            ("[(", "[("),
+            ("[[:a", "[[:a"),
+        ] {
+            assert_eq!(without_captures(pattern), want, "{pattern}");
+        }
     }
 
     #[test]
