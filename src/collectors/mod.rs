@@ -33,7 +33,7 @@ pub use framework::{
 #[cfg(test)]
 pub(crate) use framework::at_every_cut;
 pub(crate) use framework::{
-    Attribute, AttributeTable, DeviceClass, Info, none_if_absent, read, read_or_absent,
+    Attribute, AttributeTable, DeviceClass, Info, NoAnswer, Reader, none_if_absent, read, read_or_absent,
 };
 
 /// All collectors, by name but for `textfile`, which comes last: it gives way to families of the others.

@@ -6,13 +6,11 @@
 //! waits. CPU, memory and uptime come from the kernel's memory and are read at once.
 
 use std::collections::HashMap;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
-use std::thread;
 use std::time::Instant;
 
 use sysinfo::{Components, DiskRefreshKind, Disks, MINIMUM_CPU_UPDATE_INTERVAL, System};
 
-use super::{CollectError, Collector, Context, Spec};
+use super::{CollectError, Collector, Context, NoAnswer, Reader, Spec};
 use crate::exposition::{Exposition, Kind};
 
 pub(super) const SPEC: Spec = Spec {
@@ -26,7 +24,7 @@ pub(super) const SPEC: Spec = Spec {
 struct Vitals {
     kernel: Option<KernelReader>,
     /// Started at the first scrape.
-    devices: Option<Reader<Result<Devices, String>>>,
+    devices: Option<Reader<(), Result<Devices, String>>>,
 }
 
 impl Collector for Vitals {
@@ -38,11 +36,11 @@ impl Collector for Vitals {
         kernel.write(out);
         let devices = match &mut self.devices {
             Some(devices) => devices,
-            none => none.insert(Reader::start(device_reader()).map_err(|error| {
+            none => none.insert(Reader::start("vitals", device_reader()).map_err(|error| {
                 CollectError::Other(format!("cannot start the thread that reads disks and sensors: {error}"))
             })?),
         };
-        match context.wait(|latest| devices.ask(latest)) {
+        match context.wait(|latest| devices.ask((), latest)) {
             Ok(Ok(devices)) => {
                 devices.write(out);
                 Ok(())
@@ -63,53 +61,6 @@ impl Collector for Vitals {
 
 fn sysinfo_error(error: sysinfo::Error) -> String {
     format!("sysinfo cannot read this host: {error:?}")
-}
-
-/// A thread that does one thing each time it is asked.
-struct Reader<T> {
-    requests: SyncSender<()>,
-    answers: Receiver<T>,
-    under_way: bool,
-}
-
-#[derive(Debug, PartialEq)]
-enum NoAnswer {
-    /// It is still busy.
-    Late,
-    /// The thread has panicked.
-    Gone,
-}
-
-impl<T: Send + 'static> Reader<T> {
-    fn start(mut read: impl FnMut() -> T + Send + 'static) -> std::io::Result<Self> {
-        let (requests, inbox) = sync_channel(1);
-        let (outbox, answers) = sync_channel(1);
-        thread::Builder::new()
-            .name("vitals".into())
-            .spawn(move || while inbox.recv().is_ok() && outbox.send(read()).is_ok() {})?;
-        Ok(Self { requests, answers, under_way: false })
-    }
-
-    /// Asks and waits until `latest` at most. A request that is still under way is neither waited for nor repeated,
-    /// and an answer that came too late is not used.
-    fn ask(&mut self, latest: Instant) -> Result<T, NoAnswer> {
-        if self.under_way {
-            match self.answers.try_recv() {
-                Ok(_) => self.under_way = false,
-                Err(TryRecvError::Empty) => return Err(NoAnswer::Late),
-                Err(TryRecvError::Disconnected) => return Err(NoAnswer::Gone),
-            }
-        }
-        self.requests.send(()).map_err(|_| NoAnswer::Gone)?;
-        self.under_way = true;
-        let left = latest.saturating_duration_since(Instant::now());
-        let answer = self.answers.recv_timeout(left).map_err(|error| match error {
-            RecvTimeoutError::Timeout => NoAnswer::Late,
-            RecvTimeoutError::Disconnected => NoAnswer::Gone,
-        })?;
-        self.under_way = false;
-        Ok(answer)
-    }
 }
 
 #[derive(Debug, PartialEq)]
@@ -137,9 +88,9 @@ struct Sensor {
 }
 
 /// What the thread does: refreshes what is needed, and no more.
-fn device_reader() -> impl FnMut() -> Result<Devices, String> + Send {
+fn device_reader() -> impl FnMut(()) -> Result<Devices, String> + Send {
     let mut lists = None;
-    move || {
+    move |()| {
         let (disks, components) = match &mut lists {
             Some(lists) => lists,
             none => {
@@ -285,43 +236,7 @@ impl Devices {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
-
-    #[test]
-    fn a_reader_that_hangs_is_waited_for_once() {
-        let (release, gate) = sync_channel::<()>(8);
-        let mut calls = 0;
-        let mut reader = Reader::start(move || {
-            gate.recv().unwrap();
-            calls += 1;
-            calls
-        })
-        .unwrap();
-        let soon = |milliseconds| Instant::now() + Duration::from_millis(milliseconds);
-        release.send(()).unwrap();
-        assert_eq!(reader.ask(soon(10_000)), Ok(1));
-        assert_eq!(reader.ask(soon(50)), Err(NoAnswer::Late));
-        let start = Instant::now();
-        for _ in 0..100 {
-            assert_eq!(reader.ask(soon(10_000)), Err(NoAnswer::Late));
-        }
-        assert!(start.elapsed() < Duration::from_secs(5), "a request under way was waited for");
-        release.send(()).unwrap();
-        release.send(()).unwrap();
-        let start = Instant::now();
-        // Answer 2 is the late one; no other request was queued behind it.
-        let answer = loop {
-            match reader.ask(soon(10_000)) {
-                Err(NoAnswer::Late) if start.elapsed() < Duration::from_secs(10) => thread::yield_now(),
-                answer => break answer,
-            }
-        };
-        assert_eq!(answer, Ok(3));
-        drop(release);
-        assert_eq!(reader.ask(soon(10_000)), Err(NoAnswer::Gone));
-    }
 
     #[test]
     fn labels_are_unique() {

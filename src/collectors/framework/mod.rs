@@ -3,6 +3,7 @@
 mod attributes;
 mod filter;
 mod flags;
+mod reader;
 mod set;
 
 use std::io;
@@ -14,6 +15,7 @@ use rustix::io::Errno;
 pub(crate) use attributes::{Attribute, AttributeTable, DeviceClass, Info};
 pub use filter::Filter;
 pub use flags::{BuildError, Flag, FlagKind, Settings};
+pub(crate) use reader::{NoAnswer, Reader};
 pub use set::{CollectorSet, Running};
 
 use crate::exposition::Exposition;
