@@ -11,6 +11,7 @@ mod cpu;
 mod diskstats;
 mod filesystem;
 mod framework;
+mod hwmon;
 mod loadavg;
 mod meminfo;
 mod netdev;
@@ -41,6 +42,7 @@ pub const COLLECTORS: &[&Spec] = &[
     &cpu::SPEC,
     &diskstats::SPEC,
     &filesystem::SPEC,
+    &hwmon::SPEC,
     &loadavg::SPEC,
     &meminfo::SPEC,
     &netdev::SPEC,
