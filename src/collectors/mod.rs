@@ -13,6 +13,7 @@ mod filesystem;
 mod framework;
 mod hwmon;
 mod loadavg;
+mod mdadm;
 mod meminfo;
 mod netdev;
 mod os;
@@ -44,6 +45,7 @@ pub const COLLECTORS: &[&Spec] = &[
     &filesystem::SPEC,
     &hwmon::SPEC,
     &loadavg::SPEC,
+    &mdadm::SPEC,
     &meminfo::SPEC,
     &netdev::SPEC,
     &os::SPEC,
