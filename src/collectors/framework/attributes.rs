@@ -51,9 +51,15 @@ impl AttributeTable {
     /// Adds the device whose attributes are in `folder`, with a value for each label. The attributes that it has now
     /// are those that it is asked for.
     pub(crate) fn add(&mut self, folder: &Path, label_values: &[&[u8]]) {
+        self.add_at(|file| folder.join(file), label_values);
+    }
+
+    /// [`AttributeTable::add`] for a device whose attributes are not in a directory of its own: `path` says where
+    /// [`Attribute::file`] is.
+    pub(crate) fn add_at(&mut self, path: impl Fn(&str) -> PathBuf, label_values: &[&[u8]]) {
         debug_assert_eq!(label_values.len(), self.label_names.len());
         let file = |attribute: &Attribute| {
-            Some(folder.join(attribute.file)).filter(|path| path.exists()).map(KernelFile::new)
+            Some(path(attribute.file)).filter(|path| path.exists()).map(KernelFile::new)
         };
         let label_values: Vec<Box<[u8]>> = label_values.iter().map(|&value| value.into()).collect();
         let files = self.attributes.iter().map(file).collect();
@@ -100,6 +106,8 @@ pub(crate) struct Info {
 #[derive(Debug)]
 struct InfoTable {
     info: &'static Info,
+    /// Empty labels are left out.
+    sparse: bool,
     devices: Vec<Named>,
     words: Vec<u8>,
     ends: Vec<usize>,
@@ -113,8 +121,8 @@ struct Named {
 
 impl InfoTable {
     /// A table without devices.
-    fn new(info: &'static Info) -> Self {
-        Self { info, devices: Vec::new(), words: Vec::new(), ends: Vec::new() }
+    fn new(info: &'static Info, sparse: bool) -> Self {
+        Self { info, sparse, devices: Vec::new(), words: Vec::new(), ends: Vec::new() }
     }
 
     /// Forgets all devices.
@@ -133,7 +141,7 @@ impl InfoTable {
 
     /// Reads and writes all of them.
     fn write(&mut self, buffer: &mut Vec<u8>, out: &mut Exposition) {
-        let Self { info, devices, words, ends } = self;
+        let Self { info, sparse, devices, words, ends } = self;
         let mut family = out.family(info.family, info.help, Kind::Gauge);
         for device in devices {
             words.clear();
@@ -148,7 +156,8 @@ impl InfoTable {
             }
             let starts = std::iter::once(0).chain(ends.iter().copied());
             let values = starts.zip(&*ends).map(|(start, &end)| words.get(start..end).unwrap_or_default());
-            family.sample_with(info.labels.iter().map(|(label, _)| *label).zip(values), 1.0);
+            let labels = info.labels.iter().map(|(label, _)| *label).zip(values);
+            family.sample_with(labels.filter(|(_, value)| !(*sparse && value.is_empty())), 1.0);
         }
     }
 }
@@ -174,7 +183,12 @@ impl DeviceClass {
 
     /// The same class with a family that says in words what each device is.
     pub(crate) fn with_info(self, info: &'static Info) -> Self {
-        Self { info: Some(InfoTable::new(info)), ..self }
+        Self { info: Some(InfoTable::new(info, false)), ..self }
+    }
+
+    /// [`DeviceClass::with_info`] where words that a device does not have are no labels.
+    pub(crate) fn with_sparse_info(self, info: &'static Info) -> Self {
+        Self { info: Some(InfoTable::new(info, true)), ..self }
     }
 
     /// Lists the devices of which `keeps` says yes to the name. Says whether devices may have come or gone, see
