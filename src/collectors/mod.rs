@@ -17,6 +17,7 @@ mod mdadm;
 mod meminfo;
 mod netdev;
 mod os;
+mod powersupplyclass;
 mod pressure;
 mod stat;
 mod textfile;
@@ -49,6 +50,7 @@ pub const COLLECTORS: &[&Spec] = &[
     &meminfo::SPEC,
     &netdev::SPEC,
     &os::SPEC,
+    &powersupplyclass::SPEC,
     &pressure::SPEC,
     &stat::SPEC,
     &thermal_zone::SPEC,
