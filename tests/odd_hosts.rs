@@ -86,6 +86,26 @@ fn flags_choose_what_is_given() {
     assert!(error.contains(EXCLUDE) && error.contains(INCLUDE), "{error}");
 }
 
+/// Both `/proc/cpuinfo` and cpufreq have the present frequencies.
+#[test]
+fn cpu_frequencies_come_from_one_collector() {
+    for (names, info, want) in [
+        (["cpu", "cpufreq"].as_slice(), "false", "{cpu=\"0\"} 2.100012e+09"),
+        (&["cpu", "cpufreq"], "true", "{core=\"0\",cpu=\"0\",package=\"0\"} 2.1e+09"),
+        (&["cpufreq"], "true", "{cpu=\"0\"} 2.100012e+09"),
+        (&["cpu"], "true", ""),
+    ] {
+        let mut settings = hosts::settings(&hosts::folder("fixtures/server"));
+        hosts::set_flags(&mut settings, "cpu", &[("cpu.info", info)]);
+        let page = hosts::page(&mut hosts::build(&settings, |name| names.contains(&name)), &[]);
+        let samples: Vec<_> =
+            page.lines().filter_map(|line| line.strip_prefix("node_cpu_frequency_hertz")).collect();
+        assert_eq!(samples.first().copied().unwrap_or_default(), want, "{names:?} {info}");
+        assert_eq!(samples.len(), if want.is_empty() { 0 } else { 3 }, "{names:?} {info}");
+        assert_eq!(page.contains("node_cpu_scaling_frequency_hertz{"), names.contains(&"cpufreq"));
+    }
+}
+
 /// Four states of `/proc/stat`, one after another: small steps back; a CPU that was off and on again between two
 /// scrapes; a CPU that is off; and on again.
 #[test]

@@ -8,6 +8,7 @@
 //! field's name. What is absent is left out: no sample is ever zero because nothing was found.
 
 mod cpu;
+mod cpufreq;
 mod diskstats;
 mod filesystem;
 mod framework;
@@ -42,6 +43,7 @@ pub(crate) use framework::{
 /// All collectors, by name but for `textfile`, which comes last: it gives way to families of the others.
 pub const COLLECTORS: &[&Spec] = &[
     &cpu::SPEC,
+    &cpufreq::SPEC,
     &diskstats::SPEC,
     &filesystem::SPEC,
     &hwmon::SPEC,

@@ -1,12 +1,14 @@
 //! The host under watch: where its `/proc`, `/sys`, root file system and udev database are mounted, and how
 //! their files are read cheaply.
 
+mod cpu_list;
 mod file;
 pub mod netlink;
 pub mod parse;
 
 use std::path::{Path, PathBuf};
 
+pub use cpu_list::CpuList;
 pub use file::{FileStamp, Folder, KernelFile, read_small};
 pub use parse::{FileError, ParseError};
 
