@@ -215,6 +215,16 @@ impl DeviceClass {
         listed
     }
 
+    /// The names of the devices when they were last listed, those that were not kept included.
+    pub(crate) fn names(&self) -> &[Box<[u8]>] {
+        self.folder.names()
+    }
+
+    /// The directory of the device called `name`.
+    pub(crate) fn entry(&self, name: &[u8]) -> PathBuf {
+        self.folder.entry(name)
+    }
+
     /// The directory that was given.
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
