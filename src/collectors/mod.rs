@@ -10,6 +10,7 @@
 mod cpu;
 mod cpufreq;
 mod diskstats;
+mod edac;
 mod filesystem;
 mod framework;
 mod hwmon;
@@ -17,6 +18,7 @@ mod loadavg;
 mod mdadm;
 mod meminfo;
 mod netdev;
+mod nvme;
 mod os;
 mod powersupplyclass;
 mod pressure;
@@ -45,12 +47,14 @@ pub const COLLECTORS: &[&Spec] = &[
     &cpu::SPEC,
     &cpufreq::SPEC,
     &diskstats::SPEC,
+    &edac::SPEC,
     &filesystem::SPEC,
     &hwmon::SPEC,
     &loadavg::SPEC,
     &mdadm::SPEC,
     &meminfo::SPEC,
     &netdev::SPEC,
+    &nvme::SPEC,
     &os::SPEC,
     &powersupplyclass::SPEC,
     &pressure::SPEC,
