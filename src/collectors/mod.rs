@@ -10,6 +10,7 @@
 mod cpu;
 mod cpufreq;
 mod diskstats;
+mod dmi;
 mod edac;
 mod filesystem;
 mod framework;
@@ -22,6 +23,7 @@ mod nvme;
 mod os;
 mod powersupplyclass;
 mod pressure;
+mod rapl;
 mod stat;
 mod textfile;
 mod thermal_zone;
@@ -47,6 +49,7 @@ pub const COLLECTORS: &[&Spec] = &[
     &cpu::SPEC,
     &cpufreq::SPEC,
     &diskstats::SPEC,
+    &dmi::SPEC,
     &edac::SPEC,
     &filesystem::SPEC,
     &hwmon::SPEC,
@@ -58,6 +61,7 @@ pub const COLLECTORS: &[&Spec] = &[
     &os::SPEC,
     &powersupplyclass::SPEC,
     &pressure::SPEC,
+    &rapl::SPEC,
     &stat::SPEC,
     &thermal_zone::SPEC,
     &time::SPEC,
