@@ -81,6 +81,32 @@ fn every_collector_gives_its_golden_page() {
     assert!(problems.is_empty(), "{}", problems.join("\n"));
 }
 
+/// What a laptop and a virtual machine have and lack, each on one page of all collectors that run by default. Those
+/// that find nothing show by their success alone.
+#[test]
+fn whole_hosts_give_their_golden_pages() {
+    let mut problems = Vec::new();
+    for host in ["laptop", "vm"] {
+        let folder = hosts::folder(&format!("fixtures/{host}"));
+        let mut settings = hosts::settings(&folder);
+        for case in CASES {
+            // Over netlink it is the running system that answers.
+            let flags = case.flags.iter().filter(|(name, _)| name.ends_with(".netlink"));
+            hosts::set_flags(&mut settings, case.collector, &flags.copied().collect::<Vec<_>>());
+        }
+        let enabled = |name: &str| hosts::spec(name).default_on && !NOT_FROM_FILES.contains(&name);
+        let mut set = hosts::build(&settings, enabled);
+        let leave_out: Vec<&str> = CASES.iter().flat_map(|case| case.leave_out).copied().collect();
+        let page = portable(&hosts::page(&mut set, &leave_out), &folder);
+        samples(&page);
+        if page != portable(&hosts::page(&mut set, &leave_out), &folder) {
+            problems.push(format!("{host} gives another page the second time"));
+        }
+        problems.extend(hosts::compare(host, &page).err());
+    }
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
 /// The page with paths in labels as the host at `folder` has them.
 fn portable(page: &str, folder: &Path) -> String {
     page.replace(folder.to_str().unwrap(), "")
