@@ -16,10 +16,28 @@ fn collect(folder: &Path, collector: &str) -> Result<(), CollectError> {
     built.collect(&mut Context::new(&settings), &mut Exposition::new())
 }
 
-/// Kernel 2.6.32: 11 columns of disks, no columns for guests, no PSI, an `os-release` in `/usr/lib` only.
+/// Kernel 2.6.32: 11 columns of disks, no columns for guests, no PSI, an `os-release` in `/usr/lib` only. Sensors are
+/// in the directory of their device, and cpufreq has no policies.
 #[test]
 fn an_old_kernel_gives_less() {
-    let names = ["cpu", "diskstats", "meminfo", "os", "pressure", "stat", "time", "vmstat"];
+    let names = [
+        "cpu",
+        "cpufreq",
+        "diskstats",
+        "dmi",
+        "edac",
+        "hwmon",
+        "mdadm",
+        "meminfo",
+        "nvme",
+        "os",
+        "powersupplyclass",
+        "pressure",
+        "rapl",
+        "stat",
+        "time",
+        "vmstat",
+    ];
     let settings = hosts::settings(&hosts::folder("fixtures/odd/old-kernel"));
     let mut set = hosts::build(&settings, |name| names.contains(&name));
     let page = hosts::page(&mut set, &["node_time_seconds", "node_time_zone_offset_seconds"]);
@@ -29,7 +47,18 @@ fn an_old_kernel_gives_less() {
 #[test]
 fn what_a_host_lacks_is_no_data() {
     let empty = tempfile::tempdir().unwrap();
-    for collector in ["diskstats", "os", "pressure"] {
+    for collector in [
+        "cpufreq",
+        "diskstats",
+        "dmi",
+        "hwmon",
+        "mdadm",
+        "nvme",
+        "os",
+        "powersupplyclass",
+        "pressure",
+        "rapl",
+    ] {
         let result = collect(empty.path(), collector);
         assert!(matches!(result, Err(CollectError::NoData(_))), "{collector}: {result:?}");
     }
