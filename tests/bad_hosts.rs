@@ -132,6 +132,8 @@ struct Host {
     log: Log,
     /// What all collectors give while nothing is wrong.
     healthy: Page,
+    /// The collector that each line of it comes from.
+    healthy_owners: Vec<Option<&'static str>>,
     /// Which collector a family comes from.
     owners: HashMap<String, &'static str>,
     /// The collectors that are held against what they gave.
@@ -150,9 +152,10 @@ impl Host {
         let settings = hosts::all_from_files(&folder);
         let aside = parent.join("aside");
         let set = build(&settings);
-        let (healthy, owners) = (Page::new(), HashMap::new());
+        let (healthy, healthy_owners, owners) = (Page::new(), Vec::new(), HashMap::new());
         let (watched, seen) = (Vec::new(), HashSet::new());
-        let mut host = Self { folder, aside, settings, set, log, healthy, owners, watched, seen };
+        let mut host =
+            Self { folder, aside, settings, set, log, healthy, healthy_owners, owners, watched, seen };
         for name in host.set.names().collect::<Vec<_>>() {
             for line in host.only(&[name]) {
                 let other = host.owners.insert(family(&line).to_owned(), name).unwrap_or(name);
@@ -161,6 +164,7 @@ impl Host {
         }
         host.owners.remove(SUCCESS);
         host.healthy = host.all();
+        host.healthy_owners = host.healthy.iter().map(|line| host.owner(line)).collect();
         host.log.take();
         host
     }
@@ -212,14 +216,14 @@ impl Host {
             return Vec::new();
         }
         let alone = self.only(changed);
-        if self.of(&found, changed) != alone.iter().collect::<Vec<_>>() {
+        if self.of(&found, changed) != self.of(&alone, changed) {
             found = self.only(&self.watched.clone()); // lists of devices are looked at once more
         }
         let mut problems = faults(&found);
-        problems.extend(different(&alone.iter().collect::<Vec<_>>(), &self.of(&found, changed)));
+        problems.extend(different(&self.of(&alone, changed), &self.of(&found, changed)));
         let mut others = self.watched.clone();
         others.retain(|name| !changed.contains(name));
-        problems.extend(different(&self.of(&self.healthy, &others), &self.of(&found, &others)));
+        problems.extend(different(&self.healthy_of(&others), &self.of(&found, &others)));
         let log = self.log.take();
         if !log.is_empty() {
             problems.push(format!("scrapes after the first log\n{log}"));
@@ -244,7 +248,7 @@ impl Host {
                 problems.push(format!("{name} does not log once that it works again:\n{log}"));
             }
         }
-        let healthy: Vec<String> = self.of(&self.healthy, changed).into_iter().cloned().collect();
+        let healthy: Vec<String> = self.healthy_of(changed).into_iter().cloned().collect();
         if mended != healthy {
             mended = self.only(changed); // as above
         }
@@ -269,7 +273,7 @@ impl Host {
 
     /// The collectors among the watched ones that no longer give what they gave.
     fn changed(&self, found: &Page) -> Vec<&'static str> {
-        let healthy = self.of(&self.healthy, &self.watched);
+        let healthy = self.healthy_of(&self.watched);
         if healthy.iter().copied().eq(found) {
             return Vec::new();
         }
@@ -285,10 +289,16 @@ impl Host {
         changed.into_iter().collect()
     }
 
-    /// The lines of a page that come from `collectors`. New families may come from any.
+    /// The lines of a page that come from `collectors`, without new families, which may come from any.
     fn of<'p>(&self, page: &'p Page, collectors: &[&str]) -> Vec<&'p String> {
-        let is_theirs = |line: &str| self.owner(line).is_none_or(|owner| collectors.contains(&owner));
+        let is_theirs = |line: &str| self.owner(line).is_some_and(|owner| collectors.contains(&owner));
         page.iter().filter(|line| is_theirs(line)).collect()
+    }
+
+    fn healthy_of(&self, collectors: &[&str]) -> Vec<&String> {
+        let owned = self.healthy.iter().zip(&self.healthy_owners);
+        let is_theirs = |owner: &Option<&str>| owner.is_some_and(|owner| collectors.contains(&owner));
+        owned.filter(|(_, owner)| is_theirs(owner)).map(|(line, _)| line).collect()
     }
 
     fn owner(&self, line: &str) -> Option<&'static str> {
@@ -312,7 +322,8 @@ fn samples(page: &str) -> Page {
 }
 
 fn family(line: &str) -> &str {
-    line.trim_start_matches("# TYPE ").split(['{', ' ']).next().unwrap()
+    let line = line.strip_prefix("# TYPE ").unwrap_or(line);
+    line.get(..memchr::memchr2(b'{', b' ', line.as_bytes()).unwrap_or(line.len())).unwrap()
 }
 
 /// What is wrong with a page: lines that can't be read, and series or types that come twice.

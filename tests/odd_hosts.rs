@@ -16,10 +16,28 @@ fn collect(folder: &Path, collector: &str) -> Result<(), CollectError> {
     built.collect(&mut Context::new(&settings), &mut Exposition::new())
 }
 
-/// Kernel 2.6.32: 11 columns of disks, no columns for guests, no PSI, an `os-release` in `/usr/lib` only.
+/// Kernel 2.6.32: 11 columns of disks, no columns for guests, no PSI, an `os-release` in `/usr/lib` only. Sensors are
+/// in the directory of their device, and cpufreq has no policies.
 #[test]
 fn an_old_kernel_gives_less() {
-    let names = ["cpu", "diskstats", "meminfo", "os", "pressure", "stat", "time", "vmstat"];
+    let names = [
+        "cpu",
+        "cpufreq",
+        "diskstats",
+        "dmi",
+        "edac",
+        "hwmon",
+        "mdadm",
+        "meminfo",
+        "nvme",
+        "os",
+        "powersupplyclass",
+        "pressure",
+        "rapl",
+        "stat",
+        "time",
+        "vmstat",
+    ];
     let settings = hosts::settings(&hosts::folder("fixtures/odd/old-kernel"));
     let mut set = hosts::build(&settings, |name| names.contains(&name));
     let page = hosts::page(&mut set, &["node_time_seconds", "node_time_zone_offset_seconds"]);
@@ -28,8 +46,8 @@ fn an_old_kernel_gives_less() {
 
 /// What an empty host is to each collector: nothing to collect, or something amiss, as every host has these files,
 /// or just nothing.
-const NO_DATA: &str = "bcachefs bonding cgroups conntrack diskstats dmmultipath drbd entropy fibrechannel infiniband \
-    ipvs kernel_hung ksmd nfs nfsd nvmesubsystem os pcidevice pressure schedstat swap tapestats udp_queues xfrm zfs";
+const NO_DATA: &str = "bcachefs bonding cgroups conntrack cpufreq diskstats dmi dmmultipath drbd entropy fibrechannel hwmon infiniband \
+    ipvs kernel_hung ksmd mdadm nfs nfsd nvme nvmesubsystem os pcidevice powersupplyclass pressure rapl schedstat swap tapestats udp_queues xfrm zfs";
 const CANNOT_READ: &str = "buddyinfo cpu filefd interrupts loadavg meminfo mountstats netclass netstat processes \
     slabinfo softirqs softnet stat tcpstat vmstat";
 const NOTHING_IS_FINE: &str = "bcache btrfs cpu_vulnerabilities drm lnstat meminfo_numa xfs";
@@ -185,6 +203,26 @@ fn flags_choose_what_is_given() {
     hosts::set_flags(&mut settings, "diskstats", &[(EXCLUDE, "a"), (INCLUDE, "b")]);
     let error = (hosts::spec("diskstats").build)(&settings).err().unwrap().to_string();
     assert!(error.contains(EXCLUDE) && error.contains(INCLUDE), "{error}");
+}
+
+/// Both `/proc/cpuinfo` and cpufreq have the present frequencies.
+#[test]
+fn cpu_frequencies_come_from_one_collector() {
+    for (names, info, want) in [
+        (["cpu", "cpufreq"].as_slice(), "false", "{cpu=\"0\"} 2.100012e+09"),
+        (&["cpu", "cpufreq"], "true", "{core=\"0\",cpu=\"0\",package=\"0\"} 2.1e+09"),
+        (&["cpufreq"], "true", "{cpu=\"0\"} 2.100012e+09"),
+        (&["cpu"], "true", ""),
+    ] {
+        let mut settings = hosts::settings(&hosts::folder("fixtures/server"));
+        hosts::set_flags(&mut settings, "cpu", &[("cpu.info", info)]);
+        let page = hosts::page(&mut hosts::build(&settings, |name| names.contains(&name)), &[]);
+        let samples: Vec<_> =
+            page.lines().filter_map(|line| line.strip_prefix("node_cpu_frequency_hertz")).collect();
+        assert_eq!(samples.first().copied().unwrap_or_default(), want, "{names:?} {info}");
+        assert_eq!(samples.len(), if want.is_empty() { 0 } else { 3 }, "{names:?} {info}");
+        assert_eq!(page.contains("node_cpu_scaling_frequency_hertz{"), names.contains(&"cpufreq"));
+    }
 }
 
 /// Four states of `/proc/stat`, one after another: small steps back; a CPU that was off and on again between two

@@ -17,16 +17,20 @@ mod cgroups;
 mod conntrack;
 mod cpu;
 mod cpu_vulnerabilities;
+mod cpufreq;
 mod diskstats;
+mod dmi;
 mod dmmultipath;
 mod drbd;
 mod drm;
+mod edac;
 mod entropy;
 mod ethtool;
 mod fibrechannel;
 mod filefd;
 mod filesystem;
 mod framework;
+mod hwmon;
 mod infiniband;
 mod interrupts;
 mod ipvs;
@@ -35,6 +39,7 @@ mod ksmd;
 mod lnstat;
 mod loadavg;
 mod logind;
+mod mdadm;
 mod meminfo;
 mod meminfo_numa;
 mod mountstats;
@@ -43,11 +48,14 @@ mod netdev;
 mod netstat;
 mod network_route;
 mod nfs;
+mod nvme;
 mod nvmesubsystem;
 mod os;
 mod pcidevice;
+mod powersupplyclass;
 mod pressure;
 mod processes;
+mod rapl;
 mod schedstat;
 mod selinux;
 mod slabinfo;
@@ -82,8 +90,9 @@ pub use framework::{
 #[cfg(test)]
 pub(crate) use framework::at_every_cut;
 pub(crate) use framework::{
-    Attribute, AttributeTable, Branch, Branches, DeviceClass, Info, InfoTable, Key, KeyedTable, is_name_part,
-    no_data_if_absent, none_if_absent, per_cpu_lines, read, read_count, read_or_absent, sockets,
+    Attribute, AttributeTable, Branch, Branches, DeviceClass, Info, InfoTable, Key, KeyedTable, NoAnswer,
+    Reader, is_name_part, no_data_if_absent, none_if_absent, per_cpu_lines, read, read_count, read_or_absent,
+    sockets,
 };
 
 /// All collectors, by name but for `textfile`, which comes last: it gives way to families of the others.
@@ -98,15 +107,19 @@ pub const COLLECTORS: &[&Spec] = &[
     &conntrack::SPEC,
     &cpu::SPEC,
     &cpu_vulnerabilities::SPEC,
+    &cpufreq::SPEC,
     &diskstats::SPEC,
+    &dmi::SPEC,
     &dmmultipath::SPEC,
     &drbd::SPEC,
     &drm::SPEC,
+    &edac::SPEC,
     &entropy::SPEC,
     &ethtool::SPEC,
     &fibrechannel::SPEC,
     &filefd::SPEC,
     &filesystem::SPEC,
+    &hwmon::SPEC,
     &infiniband::SPEC,
     &interrupts::SPEC,
     &ipvs::SPEC,
@@ -115,6 +128,7 @@ pub const COLLECTORS: &[&Spec] = &[
     &lnstat::SPEC,
     &loadavg::SPEC,
     &logind::SPEC,
+    &mdadm::SPEC,
     &meminfo::SPEC,
     &meminfo_numa::SPEC,
     &mountstats::SPEC,
@@ -124,11 +138,14 @@ pub const COLLECTORS: &[&Spec] = &[
     &network_route::SPEC,
     &nfs::client::SPEC,
     &nfs::server::SPEC,
+    &nvme::SPEC,
     &nvmesubsystem::SPEC,
     &os::SPEC,
     &pcidevice::SPEC,
+    &powersupplyclass::SPEC,
     &pressure::SPEC,
     &processes::SPEC,
+    &rapl::SPEC,
     &schedstat::SPEC,
     &selinux::SPEC,
     &slabinfo::SPEC,

@@ -7,13 +7,11 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
-use std::thread;
 use std::time::Instant;
 
 use sysinfo::{Components, DiskRefreshKind, Disks, MINIMUM_CPU_UPDATE_INTERVAL, System};
 
-use super::{CollectError, Collector, Context, Spec};
+use super::{CollectError, Collector, Context, NoAnswer, Reader, Spec};
 use crate::exposition::{Exposition, Kind};
 
 pub(super) const SPEC: Spec = Spec {
@@ -27,20 +25,20 @@ pub(super) const SPEC: Spec = Spec {
 struct Vitals {
     kernel: Option<KernelReader>,
     /// Started at the first scrape.
-    devices: Option<Reader<Result<Devices, String>>>,
+    devices: Option<Reader<(), Result<Devices, String>>>,
     no_thread: Option<io::Error>,
 }
 
 impl Collector for Vitals {
     fn prepare(&mut self) {
         if self.devices.is_none() {
-            match Reader::start(device_reader()) {
+            match Reader::start("vitals", device_reader()) {
                 Ok(reader) => self.devices = Some(reader),
                 Err(error) => self.no_thread = Some(error),
             }
         }
         if let Some(devices) = &mut self.devices {
-            devices.ask();
+            devices.ask(());
         }
     }
 
@@ -77,73 +75,6 @@ fn sysinfo_error(error: sysinfo::Error) -> String {
     format!("sysinfo cannot read this host: {error:?}")
 }
 
-/// A thread that does one thing each time it is asked.
-struct Reader<T> {
-    requests: SyncSender<()>,
-    answers: Receiver<T>,
-    state: State,
-}
-
-/// Where the last request is.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum State {
-    /// Answered.
-    Idle,
-    /// To be answered to this scrape.
-    Asked,
-    /// The scrape that asked could not wait.
-    Late,
-    /// Never to be answered: the thread has ended.
-    Gone,
-}
-
-#[derive(Debug, PartialEq)]
-enum NoAnswer {
-    /// It is still busy.
-    Late,
-    /// The thread has panicked.
-    Gone,
-}
-
-impl<T: Send + 'static> Reader<T> {
-    fn start(mut read: impl FnMut() -> T + Send + 'static) -> io::Result<Self> {
-        let (requests, inbox) = sync_channel(1);
-        let (outbox, answers) = sync_channel(1);
-        thread::Builder::new()
-            .name("vitals".into())
-            .spawn(move || while inbox.recv().is_ok() && outbox.send(read()).is_ok() {})?;
-        Ok(Self { requests, answers, state: State::Idle })
-    }
-
-    /// Asks, unless a request is still under way. An answer that came too late is not used.
-    fn ask(&mut self) {
-        if self.state != State::Idle {
-            match self.answers.try_recv() {
-                Ok(_) => {}
-                Err(TryRecvError::Empty) => return self.state = State::Late,
-                Err(TryRecvError::Disconnected) => return self.state = State::Gone,
-            }
-        }
-        self.state = if self.requests.send(()).is_ok() { State::Asked } else { State::Gone };
-    }
-
-    /// Waits for the answer until `latest` at most, and not at all for one that an earlier scrape has waited for.
-    fn answer(&mut self, latest: Instant) -> Result<T, NoAnswer> {
-        match self.state {
-            State::Asked => {}
-            State::Idle | State::Late => return Err(NoAnswer::Late),
-            State::Gone => return Err(NoAnswer::Gone),
-        }
-        let left = latest.saturating_duration_since(Instant::now());
-        let answer = self.answers.recv_timeout(left).map_err(|error| match error {
-            RecvTimeoutError::Timeout => NoAnswer::Late,
-            RecvTimeoutError::Disconnected => NoAnswer::Gone,
-        })?;
-        self.state = State::Idle;
-        Ok(answer)
-    }
-}
-
 #[derive(Debug, PartialEq)]
 struct Devices {
     disks: Vec<Disk>,
@@ -169,9 +100,9 @@ struct Sensor {
 }
 
 /// What the thread does: refreshes what is needed, and no more.
-fn device_reader() -> impl FnMut() -> Result<Devices, String> + Send {
+fn device_reader() -> impl FnMut(()) -> Result<Devices, String> + Send {
     let mut lists = None;
-    move || {
+    move |()| {
         let (disks, components) = match &mut lists {
             Some(lists) => lists,
             none => {
@@ -317,46 +248,7 @@ impl Devices {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
-
-    #[test]
-    fn a_reader_that_hangs_is_waited_for_once() {
-        let (release, gate) = sync_channel::<()>(8);
-        let mut calls = 0;
-        let mut reader = Reader::start(move || {
-            gate.recv().unwrap();
-            calls += 1;
-            calls
-        })
-        .unwrap();
-        let mut ask = |milliseconds| {
-            reader.ask();
-            reader.answer(Instant::now() + Duration::from_millis(milliseconds))
-        };
-        release.send(()).unwrap();
-        assert_eq!(ask(10_000), Ok(1));
-        assert_eq!(ask(50), Err(NoAnswer::Late));
-        let start = Instant::now();
-        for _ in 0..100 {
-            assert_eq!(ask(10_000), Err(NoAnswer::Late));
-        }
-        assert!(start.elapsed() < Duration::from_secs(5), "a request under way was waited for");
-        release.send(()).unwrap();
-        release.send(()).unwrap();
-        let start = Instant::now();
-        // Answer 2 is the late one; no other request was queued behind it.
-        let answer = loop {
-            match ask(10_000) {
-                Err(NoAnswer::Late) if start.elapsed() < Duration::from_secs(10) => thread::yield_now(),
-                answer => break answer,
-            }
-        };
-        assert_eq!(answer, Ok(3));
-        drop(release);
-        assert_eq!(ask(10_000), Err(NoAnswer::Gone));
-    }
 
     #[test]
     fn labels_are_unique() {

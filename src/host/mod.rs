@@ -1,6 +1,7 @@
 //! The host under watch: where its `/proc`, `/sys`, root file system and udev database are mounted, and how
 //! their files are read cheaply.
 
+mod cpu_list;
 pub mod dbus;
 mod directory;
 mod file;
@@ -11,6 +12,7 @@ pub mod parse;
 
 use std::path::{Path, PathBuf};
 
+pub use cpu_list::CpuList;
 pub use directory::Directory;
 pub use file::{FileStamp, Folder, KernelFile, read_small};
 pub use links::{Link, Links};

@@ -12,6 +12,7 @@ pub(super) struct InfoFile {
     file: KernelFile,
     flags: Option<Filter>,
     bugs: Option<Filter>,
+    with_frequencies: bool,
 }
 
 impl InfoFile {
@@ -22,6 +23,7 @@ impl InfoFile {
             file: KernelFile::new(settings.root.proc("cpuinfo")),
             flags: flags.map(filter),
             bugs: bugs.map(filter),
+            with_frequencies: super::gives_frequencies(settings),
         }
     }
 
@@ -46,7 +48,7 @@ impl InfoFile {
         }
         let mut family =
             out.family("node_cpu_frequency_hertz", "CPU frequency in hertz from /proc/cpuinfo.", Kind::Gauge);
-        for cpu in &cpus {
+        for cpu in cpus.iter().filter(|_| self.with_frequencies) {
             if let Some(hertz) = cpu.frequency_hertz {
                 family.sample(&[("core", cpu.core), ("cpu", cpu.cpu), ("package", cpu.package)], hertz);
             }

@@ -33,6 +33,18 @@ pub(super) const SPEC: Spec = Spec {
     build: |settings| Ok(Box::new(Cpu::new(settings))),
 };
 
+/// Whether the flags ask for what `/proc/cpuinfo` has.
+fn with_info(settings: &Settings) -> bool {
+    let asks = |flag| settings.pattern(flag).is_some();
+    settings.switch(&INFO) || asks(&FLAGS_INCLUDE) || asks(&BUGS_INCLUDE)
+}
+
+/// Whether this collector gives the frequencies. `/proc/cpuinfo` and cpufreq both have them: the former's are given
+/// where both collectors run and this one reads that file. node_exporter ties them to cpufreq too.
+pub(super) fn gives_frequencies(settings: &Settings) -> bool {
+    settings.runs(SPEC.name) && settings.runs("cpufreq") && with_info(settings)
+}
+
 struct Cpu {
     with_guest: bool,
     info: Option<InfoFile>,
@@ -46,10 +58,9 @@ struct Cpu {
 impl Cpu {
     fn new(settings: &Settings) -> Self {
         let (flags, bugs) = (settings.pattern(&FLAGS_INCLUDE), settings.pattern(&BUGS_INCLUDE));
-        let with_info = settings.switch(&INFO) || flags.is_some() || bugs.is_some();
         Self {
             with_guest: settings.switch(&GUEST),
-            info: with_info.then(|| InfoFile::new(settings, flags, bugs)),
+            info: with_info(settings).then(|| InfoFile::new(settings, flags, bugs)),
             sys: SysCpu::new(settings),
             times: Vec::new(),
             fresh: Vec::new(),

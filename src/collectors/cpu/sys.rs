@@ -3,16 +3,12 @@
 //! Which CPUs are online is read from the two lists for the whole machine, `present` and `online`, in place of
 //! one file for each CPU: the kernel answers both from the same set.
 
-use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use crate::collectors::{CollectError, Settings};
 use crate::exposition::{Exposition, Kind};
-use crate::host::parse::{ParseError, unsigned};
-use crate::host::{KernelFile, read_small};
-
-/// No kernel can be built for as many CPUs.
-const CPUS_MAX: u64 = 1 << 16;
+use crate::host::parse::unsigned;
+use crate::host::{CpuList, KernelFile, read_small};
 
 pub(super) struct SysCpu {
     folder: PathBuf,
@@ -135,34 +131,6 @@ impl Throttle {
     }
 }
 
-/// A list such as `0-3,8`, the kernel's way to name CPUs.
-#[derive(Debug, Default, PartialEq)]
-struct CpuList(Vec<RangeInclusive<u64>>);
-
-impl CpuList {
-    fn parse(text: &[u8]) -> Result<Self, ParseError> {
-        let ranges = text.trim_ascii().split(|&byte| byte == b',').filter(|range| !range.is_empty());
-        let range = |range: &[u8]| {
-            let mut ends = range.splitn(2, |&byte| byte == b'-').map(unsigned);
-            let first = ends.next().flatten();
-            let last = ends.next().unwrap_or(first);
-            match (first, last) {
-                (Some(first), Some(last)) if first <= last && last < CPUS_MAX => Ok(first..=last),
-                _ => Err(ParseError::new(1, "a list of CPUs such as 0-3,8", text)),
-            }
-        };
-        ranges.map(range).collect::<Result<_, _>>().map(Self)
-    }
-
-    fn iter(&self) -> impl Iterator<Item = u64> {
-        self.0.iter().cloned().flatten()
-    }
-
-    fn contains(&self, cpu: u64) -> bool {
-        self.0.iter().any(|range| range.contains(&cpu))
-    }
-}
-
 /// Reads a list, if it exists.
 fn read_list(file: &mut KernelFile, buffer: &mut Vec<u8>) -> Result<Option<CpuList>, CollectError> {
     match file.read(buffer) {
@@ -175,18 +143,6 @@ fn read_list(file: &mut KernelFile, buffer: &mut Vec<u8>) -> Result<Option<CpuLi
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn lists_of_cpus() {
-        let all = |text: &[u8]| CpuList::parse(text).map(|list| list.iter().collect::<Vec<_>>());
-        assert_eq!(all(b"\n").unwrap(), [0u64; 0]);
-        assert_eq!(all(b"0-2,8\n").unwrap(), [0, 1, 2, 8]);
-        for bad in [&b"x\n"[..], b"3-1\n", b"1-\n", b"0-4294967295\n", b"(null)\n", b"1-2-3\n"] {
-            assert!(all(bad).is_err(), "{}", bad.escape_ascii());
-        }
-        assert!(CpuList::parse(b"0-2,8").unwrap().contains(8));
-        assert!(!CpuList::parse(b"0-2,8").unwrap().contains(7));
-    }
 
     #[test]
     fn without_the_list_of_online_cpus_none_is_called_offline() {
@@ -206,10 +162,5 @@ mod tests {
         assert!(!has_samples());
         std::fs::write(cpus.join("online"), "0\n").unwrap();
         assert!(has_samples());
-    }
-
-    #[test]
-    fn survives_a_cut_file() {
-        crate::collectors::at_every_cut("sys/devices/system/cpu/online", CpuList::parse);
     }
 }

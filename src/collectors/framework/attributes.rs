@@ -57,9 +57,15 @@ impl AttributeTable {
     /// Adds the device whose attributes are in `folder`, with a value for each label. The attributes that it has now
     /// are those that it is asked for.
     pub(crate) fn add(&mut self, folder: &Path, label_values: &[&[u8]]) {
+        self.add_at(|file| folder.join(file), label_values);
+    }
+
+    /// [`AttributeTable::add`] for a device whose attributes are not in a directory of its own: `path` says where
+    /// [`Attribute::file`] is.
+    pub(crate) fn add_at(&mut self, path: impl Fn(&str) -> PathBuf, label_values: &[&[u8]]) {
         debug_assert_eq!(label_values.len(), self.label_names.len());
         let file = |attribute: &Attribute| {
-            Some(folder.join(attribute.file)).filter(|path| path.exists()).map(KernelFile::new)
+            Some(path(attribute.file)).filter(|path| path.exists()).map(KernelFile::new)
         };
         let label_values: Vec<Box<[u8]>> = label_values.iter().map(|&value| value.into()).collect();
         let files = self.attributes.iter().map(file).collect();
@@ -109,6 +115,8 @@ pub(crate) struct Info {
 #[derive(Debug)]
 pub(crate) struct InfoTable {
     info: &'static Info,
+    /// Empty labels are left out.
+    sparse: bool,
     devices: Vec<Named>,
     word: fn(&[u8]) -> &[u8],
     words: Vec<u8>,
@@ -124,7 +132,14 @@ struct Named {
 impl InfoTable {
     /// A table without devices.
     pub(crate) fn new(info: &'static Info) -> Self {
-        Self { info, devices: Vec::new(), word: |text| text, words: Vec::new(), ends: Vec::new() }
+        Self {
+            info,
+            sparse: false,
+            devices: Vec::new(),
+            word: |text| text,
+            words: Vec::new(),
+            ends: Vec::new(),
+        }
     }
 
     /// The same table with only the part of each file's text that `word` gives.
@@ -148,7 +163,7 @@ impl InfoTable {
 
     /// Reads and writes all of them.
     pub(crate) fn write(&mut self, buffer: &mut Vec<u8>, out: &mut Exposition) {
-        let Self { info, devices, word, words, ends } = self;
+        let Self { info, sparse, devices, word, words, ends } = self;
         let mut family = out.family(info.family, info.help, Kind::Gauge);
         for device in devices {
             words.clear();
@@ -163,7 +178,8 @@ impl InfoTable {
             }
             let starts = std::iter::once(0).chain(ends.iter().copied());
             let values = starts.zip(&*ends).map(|(start, &end)| words.get(start..end).unwrap_or_default());
-            family.sample_with(info.labels.iter().map(|(label, _)| *label).zip(values), 1.0);
+            let labels = info.labels.iter().map(|(label, _)| *label).zip(values);
+            family.sample_with(labels.filter(|(_, value)| !(*sparse && value.is_empty())), 1.0);
         }
     }
 }
@@ -192,6 +208,11 @@ impl DeviceClass {
         Self { info: Some(InfoTable::new(info)), ..self }
     }
 
+    /// [`DeviceClass::with_info`] where words that a device does not have are no labels.
+    pub(crate) fn with_sparse_info(self, info: &'static Info) -> Self {
+        Self { info: Some(InfoTable { sparse: true, ..InfoTable::new(info) }), ..self }
+    }
+
     /// Lists the devices of which `keeps` says yes to the name. Says whether devices may have come or gone, see
     /// [`Folder::list`].
     ///
@@ -214,6 +235,16 @@ impl DeviceClass {
             }
         }
         listed
+    }
+
+    /// The names of the devices when they were last listed, those that were not kept included.
+    pub(crate) fn names(&self) -> &[Box<[u8]>] {
+        self.folder.names()
+    }
+
+    /// The directory of the device called `name`.
+    pub(crate) fn entry(&self, name: &[u8]) -> PathBuf {
+        self.folder.entry(name)
     }
 
     /// The directory that was given.

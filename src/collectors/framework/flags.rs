@@ -1,6 +1,6 @@
 //! The flags of collectors, declared beside the collector and read by whoever makes the command line.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use regex_lite::Regex;
@@ -76,12 +76,23 @@ pub struct Settings {
     /// The host to read.
     pub root: Root,
     given: HashMap<&'static str, Value>,
+    running: HashSet<&'static str>,
 }
 
 impl Settings {
     /// Default flags on the host at `root`.
     pub fn new(root: Root) -> Self {
-        Self { root, given: HashMap::new() }
+        Self { root, ..Self::default() }
+    }
+
+    /// The same settings for a set of the collectors `names`.
+    pub(super) fn for_set(&self, names: impl Iterator<Item = &'static str>) -> Self {
+        Self { running: names.collect(), ..self.clone() }
+    }
+
+    /// Whether the collector `name` is in the set that is being made. For two that could both give one family.
+    pub fn runs(&self, name: &str) -> bool {
+        self.running.contains(name)
     }
 
     /// Takes one given flag. Switches take `true` or `false`. Old names come behind the new ones.

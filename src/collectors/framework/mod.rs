@@ -8,6 +8,7 @@ mod flags;
 mod keyed;
 mod names;
 mod per_cpu;
+mod reader;
 mod set;
 mod sockets;
 
@@ -25,6 +26,7 @@ pub use flags::{BuildError, Flag, FlagKind, Settings};
 pub(crate) use keyed::{Key, KeyedTable};
 pub(crate) use names::is_name_part;
 pub(crate) use per_cpu::per_cpu_lines;
+pub(crate) use reader::{NoAnswer, Reader};
 pub use set::{CollectorSet, Running};
 pub(crate) use sockets::sockets;
 

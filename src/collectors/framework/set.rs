@@ -52,12 +52,13 @@ impl CollectorSet {
         settings: &Settings,
         enabled: impl Fn(&str) -> bool,
     ) -> Result<Self, BuildError> {
+        let specs: Vec<_> = specs.iter().filter(|spec| enabled(spec.name)).collect();
+        let settings = settings.for_set(specs.iter().map(|spec| spec.name));
         let members = specs
             .iter()
-            .filter(|spec| enabled(spec.name))
-            .map(|spec| Ok(Member { name: spec.name, collector: (spec.build)(settings)?, complaint: None }))
+            .map(|spec| Ok(Member { name: spec.name, collector: (spec.build)(&settings)?, complaint: None }))
             .collect::<Result<_, BuildError>>()?;
-        Ok(Self { members, context: Context::new(settings), running: Running::default() })
+        Ok(Self { members, context: Context::new(&settings), running: Running::default() })
     }
 
     /// The names of the collectors, in the order of the table.
