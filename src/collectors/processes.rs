@@ -136,7 +136,7 @@ fn count(folder: &Path, buffers: &mut Buffers, buffer: &mut Vec<u8>) -> Result<C
                 }
             };
             counts.processes += 1;
-            counts.threads += stat.threads;
+            counts.threads = counts.threads.saturating_add(stat.threads);
             counts.process_states.add(stat.state);
             if stat.threads == 1 {
                 counts.thread_states.add(stat.state);

@@ -124,9 +124,9 @@ fn merge(backends: &mut Vec<Backend>, chosen: &[bool; NAMES.len()]) {
     backends.dedup_by(|second, first| {
         let same = second.place == first.place;
         if same {
-            first.active += second.active;
-            first.inactive += second.inactive;
-            first.weight += second.weight;
+            first.active = first.active.saturating_add(second.active);
+            first.inactive = first.inactive.saturating_add(second.inactive);
+            first.weight = first.weight.saturating_add(second.weight);
         }
         same
     });
