@@ -157,6 +157,8 @@ pub struct Folder {
     listed: Vec<u8>,
     /// The same of the time before.
     listed_before: Vec<u8>,
+    /// The inode numbers of the entries, in one: a device that was replaced under its name has another.
+    inodes: u64,
     names: Vec<Box<[u8]>>,
     changed: bool,
 }
@@ -169,6 +171,7 @@ impl Folder {
             open: None,
             listed: Vec::new(),
             listed_before: Vec::new(),
+            inodes: 0,
             names: Vec::new(),
             changed: true,
         }
@@ -189,16 +192,17 @@ impl Folder {
         self.path.join(OsStr::from_bytes(name))
     }
 
-    /// Lists the directory and says whether to look at its entries anew: at the first call, when names have come
-    /// or gone, and at the call after that, since a driver may take its time to fill a new device's directory.
+    /// Lists the directory and says whether to look at its entries anew: at the first call, when entries have come
+    /// or gone or were replaced, and at the call after that, since a driver may take its time to fill a new device's directory.
     ///
     /// # Errors
     /// What opening or reading gave; there are no names then.
     pub fn list(&mut self, buffer: &mut Vec<u8>) -> io::Result<bool> {
         std::mem::swap(&mut self.listed, &mut self.listed_before);
         self.listed.clear();
+        let inodes = self.inodes;
         let result = self.list_names(buffer).inspect_err(|_| self.listed.clear());
-        let changed_now = result.is_err() || self.listed_before != self.listed;
+        let changed_now = result.is_err() || self.listed_before != self.listed || self.inodes != inodes;
         if changed_now {
             let names = self.listed.split(|&byte| byte == 0).filter(|name| !name.is_empty());
             self.names = names.map(Into::into).collect();
@@ -212,33 +216,37 @@ impl Folder {
         // Of a directory that was removed and made anew, as when a module is loaded again, the open one is empty.
         if let Some(open) = self.open.take()
             && rustix::fs::seek(&open.0, SeekFrom::Start(0)).is_ok()
-            && read_names(&open.0, buffer, &mut self.listed).is_ok()
+            && let Ok(inodes) = read_names(&open.0, buffer, &mut self.listed)
             && !self.listed.is_empty()
         {
+            self.inodes = inodes;
             self.open = Some(open);
             return Ok(());
         }
         let file = OwnedFd::from(File::open(&self.path)?);
-        read_names(&file, buffer, &mut self.listed)?;
+        self.inodes = read_names(&file, buffer, &mut self.listed)?;
         self.open = KeptOpen::new(file);
         Ok(())
     }
 }
 
-/// Puts the names of a directory's entries into `names`, which is emptied first.
-fn read_names(directory: impl AsFd, buffer: &mut Vec<u8>, names: &mut Vec<u8>) -> io::Result<()> {
+/// Puts the names of a directory's entries into `names`, which is emptied first. Gives their inode numbers mixed into
+/// one number.
+fn read_names(directory: impl AsFd, buffer: &mut Vec<u8>, names: &mut Vec<u8>) -> io::Result<u64> {
     names.clear();
     buffer.clear();
     buffer.reserve(FIRST_READ_BYTES);
+    let mut inodes = 0u64;
     let mut entries = RawDir::new(directory, buffer.spare_capacity_mut());
     while let Some(entry) = entries.next() {
         let entry = entry?;
         let name = entry.file_name().to_bytes_with_nul();
         if !name.starts_with(b".") {
             names.extend_from_slice(name);
+            inodes = inodes.rotate_left(5).wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ entry.ino();
         }
     }
-    Ok(())
+    Ok(inodes)
 }
 
 /// Which state of a file was read, for files that seldom change: while the stamp stays the same, so does the
@@ -374,6 +382,10 @@ mod tests {
         std::fs::create_dir(&path).unwrap();
         assert!(folder.list(&mut buffer).unwrap());
         std::fs::write(path.join("c"), "").unwrap();
+        let looks: Vec<bool> = (0..3).map(|_| folder.list(&mut buffer).unwrap()).collect();
+        assert_eq!((looks, folder.names().len()), (vec![true, true, false], 1));
+        std::fs::write(path.join("new"), "").unwrap();
+        std::fs::rename(path.join("new"), path.join("c")).unwrap();
         let looks: Vec<bool> = (0..3).map(|_| folder.list(&mut buffer).unwrap()).collect();
         assert_eq!((looks, folder.names().len()), (vec![true, true, false], 1));
     }
