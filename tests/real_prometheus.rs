@@ -228,7 +228,9 @@ fn promtool_finds_nothing_that_it_does_not_find_in_node_exporter() {
     assert!(Page::read(&ours).samples.len() > 150);
     let (ours, theirs) = (complaints(&ours), complaints(&theirs));
     assert!(!theirs.is_empty(), "promtool complains about node_memory_* at least");
-    let new: Vec<_> = ours.difference(&theirs).collect();
+    // node_exporter gives these since 1.8, so that 1.5 has no chance to.
+    let newer = |line: &&String| ["TCPOFOQueue", "TCPRcvQDrop"].iter().any(|name| line.contains(name));
+    let new: Vec<_> = ours.difference(&theirs).filter(|line| !newer(line)).collect();
     assert!(new.is_empty(), "{new:#?}");
     assert_eq!(complaints("# TYPE a counter\na 1\n").len(), 2, "promtool sees what it should");
 }
