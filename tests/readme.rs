@@ -1,6 +1,6 @@
-//! The README's tables of collectors and their flags come from the table in the code, and what node_exporter has more
-//! from the list that the tests go by: between `<!-- NAME -->` and
-//! `<!-- end of NAME -->` it has to read as made here. `UPDATE_GOLDEN=1 cargo test --test readme` writes it anew.
+//! The tables of collectors and their flags come from the table in the code, and what node_exporter has more from the
+//! list that the tests go by: between `<!-- NAME -->` and `<!-- end of NAME -->` the pages have to read as made here.
+//! `UPDATE_GOLDEN=1 cargo test --test readme` writes them anew.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -46,41 +46,44 @@ fn differences() -> String {
 
 #[test]
 fn tables_are_those_of_the_code() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
-    let readme = std::fs::read_to_string(path).unwrap();
-    let mut made = readme.clone();
-    for (name, table) in [
-        ("collectors", collectors()),
-        ("flags of collectors", flags()),
-        ("families that are missing", differences()),
+    for (page, name, table) in [
+        ("src/collectors/README.md", "collectors", collectors()),
+        ("src/collectors/README.md", "flags of collectors", flags()),
+        ("README.md", "families that are missing", differences()),
     ] {
+        let path = format!("{}/{page}", env!("CARGO_MANIFEST_DIR"));
+        let text = std::fs::read_to_string(&path).unwrap();
         let (begin, end) = (format!("<!-- {name} -->\n"), format!("<!-- end of {name} -->"));
-        let (before, rest) = made.split_once(&begin).unwrap_or_else(|| panic!("no {begin}"));
-        let (_, after) = rest.split_once(&end).unwrap_or_else(|| panic!("no {end}"));
-        made = format!("{before}{begin}{table}{end}{after}");
-    }
-    if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        std::fs::write(path, &made).unwrap();
-    } else if readme != made {
-        let differing = made.lines().zip(readme.lines()).find(|(made, found)| made != found);
-        panic!("the README's tables are not those of the code, first at {differing:?}");
+        let (before, rest) = text.split_once(&begin).unwrap_or_else(|| panic!("{page}: no {begin}"));
+        let (found, after) = rest.split_once(&end).unwrap_or_else(|| panic!("{page}: no {end}"));
+        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+            std::fs::write(path, format!("{before}{begin}{table}{end}{after}")).unwrap();
+        } else if found != table {
+            let differing = table.lines().zip(found.lines()).find(|(made, found)| made != found);
+            panic!("{page} has not the {name} of the code, first at {differing:?}");
+        }
     }
 }
 
 /// Flags outside the table of collectors have rows written by hand.
 #[test]
 fn every_flag_of_the_help_is_in_the_readme() {
-    let readme = include_str!("../README.md");
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
     for help in [help(vitals::exporter::args::parse), help(vitals::scrape_log::args::parse)] {
         let flags: Vec<&str> = help.split_whitespace().filter(|word| word.starts_with("--")).collect();
         assert!(flags.len() > 5, "{help}");
         for flag in flags {
             let flag = flag.trim_end_matches([',', ']', '.']);
-            let collector = COLLECTORS.iter().any(|spec| flag == format!("--collector.{}", spec.name));
-            let known = collector || matches!(flag, "--help" | "--version");
+            let known = is_of_collector(flag) || matches!(flag, "--help" | "--version");
             assert!(known || readme.contains(&format!("`{flag}`")), "{flag} is not in the README");
         }
     }
+}
+
+/// Whether a flag is in one of the tables.
+fn is_of_collector(flag: &str) -> bool {
+    let is = |name: &str| flag.strip_prefix("--collector.") == Some(name);
+    COLLECTORS.iter().any(|spec| is(spec.name) || spec.flags.iter().any(|flag| is(flag.name)))
 }
 
 fn help<T: std::fmt::Debug>(parse: fn(Vec<&'static str>) -> Result<T, vitals::base::usage::Usage>) -> String {
