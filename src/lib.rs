@@ -14,12 +14,16 @@
 //! | [`host`] | where `/proc` and `/sys` are, reading kernel files | base |
 //! | [`exposition`] | writing and parsing the Prometheus text formats | nothing |
 //! | [`base`] | durations, the log, stopping, wrong command lines | nothing |
+//!
+//! [`exposition`] is a package of its own, so that it can be built for speed where the rest is built for size, and so is
+//! the one system call that has no safe interface elsewhere, `host/adjtimex`.
 
 pub mod base;
 pub mod collectors;
 pub mod exporter;
-pub mod exposition;
 pub mod host;
 pub mod scrape_log;
 pub mod vitals;
 pub mod web;
+
+pub use vitals_exposition as exposition;

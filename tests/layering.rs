@@ -29,7 +29,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("tokio", &["bin", "base", "web", "exporter", "scrape_log"]),
     ("tracing", &["bin", "base", "host", "collectors", "web", "exporter", "scrape_log"]),
     ("tracing_subscriber", &["base"]),
-    ("zmij", &["exposition"]),
+    ("vitals_exposition", &["*"]),
 ];
 
 /// The rooms and, for each, the rooms it may use. `bin` may use all.
