@@ -15,8 +15,8 @@
 //! | [`exposition`] | writing and parsing the Prometheus text formats | nothing |
 //! | [`base`] | durations, the log, stopping, wrong command lines | nothing |
 //!
-//! [`exposition`] is a package of its own, so that it can be built for speed where the rest is built for size, and so is
-//! the one system call that has no safe interface elsewhere, `host/adjtimex`.
+//! [`exposition`] is a package of its own, so that it can be built for speed where the rest is built for size, and so are
+//! the two system calls that have no safe interface elsewhere, `host/kernel-calls`: the only unsafe code.
 
 pub mod base;
 pub mod collectors;

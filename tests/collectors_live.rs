@@ -151,6 +151,36 @@ fn network_routes_are_those_of_the_kernel() {
     }
 }
 
+/// Held against `/sys/class/net`, which has the drivers of devices that hardware is behind.
+#[test]
+fn ethtool_has_the_drivers_of_the_kernel() {
+    let page = page(&["ethtool"], &[], 2);
+    let samples = samples(&page);
+    assert_eq!(value(&samples, "node_scrape_collector_success{collector=ethtool}"), Some(1.0), "{page}");
+    for entry in std::fs::read_dir("/sys/class/net").unwrap().map(Result::unwrap) {
+        let device = entry.file_name().into_string().unwrap();
+        let Ok(driver) = std::fs::read_link(entry.path().join("device/driver")) else { continue };
+        let driver = driver.file_name().unwrap().to_str().unwrap();
+        let info = samples.iter().filter(|(name, _)| name.starts_with("node_ethtool_info{"));
+        let of_device: Vec<_> =
+            info.filter(|(name, _)| name.contains(&format!(",device={device},"))).collect();
+        let [(name, _)] = of_device[..] else { panic!("{of_device:?}\n{page}") };
+        assert!(name.contains(&format!(",driver={driver},")), "{name}");
+    }
+    let none = samples_without_values(&["ethtool"], &[("ethtool.metrics-include", "^no such statistic$")]);
+    assert!(
+        none.iter().all(|name| !name.starts_with("node_ethtool_") || name.contains("_info{")),
+        "{none:?}"
+    );
+    let none = samples_without_values(&["ethtool"], &[("ethtool.device-include", "^no such device$")]);
+    assert_eq!(none, ["node_scrape_collector_success{collector=ethtool}"]);
+}
+
+fn samples_without_values(names: &[&str], flags: &[(&str, &str)]) -> Vec<String> {
+    let samples = samples(&page(names, flags, 1)).into_iter().map(|(name, _)| name);
+    samples.filter(|name| !name.starts_with("node_scrape_collector_duration")).collect()
+}
+
 #[test]
 fn filesystem_has_the_root_once_a_family() {
     let page = page(&["filesystem"], &[], 2);

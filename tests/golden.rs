@@ -12,7 +12,8 @@ use vitals::collectors::COLLECTORS;
 use vitals::exposition::{Format, Line, Parser};
 
 /// Collectors that ask the running system and not files. What can be said about their output is said below.
-const NOT_FROM_FILES: &[&str] = &["logind", "network_route", "systemd", "timex", "uname", "vitals"];
+const NOT_FROM_FILES: &[&str] =
+    &["ethtool", "logind", "network_route", "systemd", "timex", "uname", "vitals"];
 
 /// What a collector needs here beyond its defaults.
 struct Case {

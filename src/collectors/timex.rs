@@ -1,6 +1,6 @@
 //! How well the system's clock is kept, from adjtimex(2).
 
-use adjtimex::{STA_NANO, TIME_ERROR, Timex};
+use kernel_calls::adjtimex::{self, STA_NANO, TIME_ERROR, Timex};
 use rustix::io::Errno;
 
 use super::{CollectError, Collector, Context, Spec};

@@ -5,7 +5,6 @@ mod cpu_list;
 pub mod dbus;
 mod directory;
 mod file;
-pub mod genetlink;
 mod links;
 pub mod netlink;
 pub mod parse;

@@ -1,7 +1,8 @@
 //! Link modes: speeds, ports and what is agreed with the other end (kernel: `enum ethtool_link_mode_bit_indices` in
 //! `include/uapi/linux/ethtool.h`).
 
-use super::answer::Device;
+use kernel_calls::ethtool::LinkModes;
+
 use crate::exposition::{Exposition, Kind};
 
 /// The names of the bits, without `ETHTOOL_LINK_MODE_` and `_BIT`.
@@ -45,14 +46,14 @@ struct Mode {
 impl Mode {
     /// What a name such as `1000baseT_Full` says; none of other bits.
     fn new(name: &'static str) -> Option<Self> {
-        let (mode, duplex) = name.rsplit_once('_')?;
-        let duplex = match duplex {
-            "Full" => "full",
-            "Half" => "half",
+        let (name, duplex) = match (name.strip_suffix("_Full"), name.strip_suffix("_Half")) {
+            (Some(mode), _) => (mode, "full"),
+            (_, Some(mode)) => (mode, "half"),
+            _ if name == "10000baseR_FEC" => (name, "full"),
             _ => return None,
         };
-        let (megabits, _) = mode.split_once("base")?;
-        Some(Self { name: mode, duplex, speed_bytes: megabits.parse::<f64>().ok()? * 1_000_000.0 / 8.0 })
+        let (megabits, _) = name.split_once("base")?;
+        Some(Self { name, duplex, speed_bytes: megabits.parse::<f64>().ok()? * 1_000_000.0 / 8.0 })
     }
 }
 
@@ -60,53 +61,40 @@ fn has(bits: u128, bit: u32) -> bool {
     bits >> bit & 1 == 1
 }
 
-pub(super) fn write(devices: &[Device], out: &mut Exposition) {
-    let mut family = out.family(
-        "node_network_autonegotiate",
-        "Whether speed and duplex are agreed with the other end.",
-        Kind::Gauge,
+pub(super) fn write(device: &[u8], modes: &LinkModes, out: &mut Exposition) {
+    let mut one = |name: &[&str], help: &[&str], on: bool| {
+        let mut family = out.family_parts(name, help, Kind::Gauge);
+        family.sample(&[("device", device)], f64::from(u8::from(on)));
+    };
+    one(
+        &["node_network_autonegotiate"],
+        &["Whether speed and duplex are agreed with the other end."],
+        modes.autonegotiation,
     );
-    for device in devices {
-        if let Some(on) = device.autonegotiate {
-            family.sample(&[("device", &device.name)], f64::from(u8::from(on)));
-        }
-    }
-    let mut family =
-        out.family("node_network_supported_port_info", "A kind of port that the device has.", Kind::Gauge);
-    for device in devices {
-        for port in PORTS.into_iter().filter(|&port| has(device.supported, port)) {
-            let name = NAMES[port as usize];
-            family.sample(&[("device", &device.name), ("type", name.as_bytes())], 1.0);
-        }
-    }
-    for (set, bits) in [
-        ("advertised", (|device| device.advertised) as fn(&Device) -> u128),
-        ("supported", |device| device.supported),
-    ] {
+    let sets =
+        [("advertised", " is offered.", modes.advertised), ("supported", " can be had.", modes.supported)];
+    for (set, verb, bits) in sets {
         for (what, bit, help) in [
             ("autonegotiate", AUTONEGOTIATION, "agreeing on speed and duplex"),
             ("pause", PAUSE, "pause frames"),
             ("asymmetricpause", ASYMMETRIC_PAUSE, "pause frames in one direction"),
         ] {
-            let help = ["Whether ", help, if set == "supported" { " can be had." } else { " is offered." }];
-            let mut family = out.family_parts(&["node_network_", what, "_", set], &help, Kind::Gauge);
-            for device in devices {
-                let on = has(bits(device), bit);
-                family.sample(&[("device", &device.name)], f64::from(u8::from(on)));
-            }
+            one(&["node_network_", what, "_", set], &["Whether ", help, verb], has(bits, bit));
         }
+    }
+    let mut family =
+        out.family("node_network_supported_port_info", "A kind of port that the device has.", Kind::Gauge);
+    for port in PORTS.into_iter().filter(|&port| has(modes.supported, port)) {
+        family.sample(&[("device", device), ("type", NAMES[port as usize].as_bytes())], 1.0);
+    }
+    for (set, _, bits) in sets {
         let help = ["Speeds that are ", set, ", in bytes per second."];
         let mut family = out.family_parts(&["node_network_", set, "_speed_bytes"], &help, Kind::Gauge);
-        for device in devices {
-            for (bit, name) in (0..).zip(NAMES) {
-                let Some(mode) = Mode::new(name).filter(|_| has(bits(device), bit)) else { continue };
-                let labels = [
-                    ("device", &device.name[..]),
-                    ("duplex", mode.duplex.as_bytes()),
-                    ("mode", mode.name.as_bytes()),
-                ];
-                family.sample(&labels, mode.speed_bytes);
-            }
+        for (_, name) in (0..).zip(NAMES).filter(|(bit, _)| has(bits, *bit)) {
+            let Some(mode) = Mode::new(name) else { continue };
+            let labels =
+                [("device", device), ("duplex", mode.duplex.as_bytes()), ("mode", mode.name.as_bytes())];
+            family.sample(&labels, mode.speed_bytes);
         }
     }
 }
@@ -130,15 +118,13 @@ mod tests {
 
     #[test]
     fn a_gigabit_device() {
-        let device = Device {
-            name: b"eth0".to_vec(),
-            autonegotiate: Some(true),
-            supported: 1 << 0 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 13 | 1 << 51 | 1 << 69,
+        let modes = LinkModes {
+            autonegotiation: true,
+            supported: 1 << 0 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 13 | 1 << 20 | 1 << 51 | 1 << 69,
             advertised: 1 << 5,
-            ..Device::default()
         };
         let mut out = Exposition::new();
-        write(&[device], &mut out);
+        write(b"eth0", &modes, &mut out);
         let mut page = Vec::new();
         out.render(Format::Text, &mut page);
         let page = String::from_utf8(page).unwrap();
@@ -157,6 +143,7 @@ mod tests {
                 "supported_port_info{device=\"eth0\",type=\"TP\"} 1",
                 "supported_speed_bytes{device=\"eth0\",duplex=\"half\",mode=\"10baseT\"} 1.25e+06",
                 "supported_speed_bytes{device=\"eth0\",duplex=\"full\",mode=\"1000baseT\"} 1.25e+08",
+                "supported_speed_bytes{device=\"eth0\",duplex=\"full\",mode=\"10000baseR_FEC\"} 1.25e+09",
                 "supported_speed_bytes{device=\"eth0\",duplex=\"full\",mode=\"400000baseKR8\"} 5e+10",
             ]
         );

@@ -1,9 +1,4 @@
-//! The state of the kernel's clock, adjtimex(2), read by a safe function.
-//!
-//! No crate offers this call without `unsafe`, and no file of procfs or sysfs has its numbers. It is kept apart from
-//! the rest of the project, whose code is safe without exception, and does nothing else.
-
-#![cfg(target_os = "linux")]
+//! The state of the kernel's clock, adjtimex(2), which no file of procfs or sysfs has.
 
 use std::ffi::{c_int, c_long};
 use std::io;
