@@ -46,8 +46,9 @@ fn an_old_kernel_gives_less() {
 
 /// What an empty host is to each collector: nothing to collect, or something amiss, as every host has these files,
 /// or just nothing.
-const NO_DATA: &str = "bcachefs bonding cgroups conntrack cpufreq diskstats dmi dmmultipath drbd entropy fibrechannel hwmon infiniband \
-    ipvs kernel_hung ksmd mdadm nfs nfsd nvme nvmesubsystem os pcidevice powersupplyclass pressure rapl schedstat swap tapestats udp_queues xfrm zfs";
+const NO_DATA: &str = "bcachefs bonding cgroups conntrack cpufreq diskstats dmi dmmultipath drbd entropy \
+    fibrechannel hwmon infiniband ipvs kernel_hung ksmd mdadm nfs nfsd nvme nvmesubsystem os pcidevice \
+    powersupplyclass pressure rapl schedstat swap tapestats udp_queues watchdog xfrm zfs";
 const CANNOT_READ: &str = "buddyinfo cpu filefd interrupts loadavg meminfo mountstats netclass netstat processes \
     slabinfo softirqs softnet stat tcpstat vmstat";
 const NOTHING_IS_FINE: &str = "bcache btrfs cpu_vulnerabilities drm lnstat meminfo_numa xfs";
@@ -133,6 +134,11 @@ fn flags_choose_what_is_given() {
             ["+node_bcache_written_bytes_total", "-node_bcache_priority_stats_"].as_slice(),
         ),
         ("infiniband", &[("infiniband.device-include", "^mlx")], &["+device=\"mlx5_0\"", "-device=\"qib0\""]),
+        (
+            "infiniband",
+            &[("infiniband.device-include", "_|qib"), ("infiniband.device-exclude", "q")],
+            &["+\"mlx5_0\"", "-\"qib0\""],
+        ),
         ("infiniband", &[("infiniband.device-exclude", "^mlx")], &["-device=\"mlx5_0\"", "+device=\"qib0\""]),
         ("cpu", &[], &["+node_cpu_guest_seconds_total{", "-node_cpu_info{"]),
         ("cpu", &[("cpu.guest", "false")], &["-node_cpu_guest_seconds_total{"]),
@@ -161,6 +167,21 @@ fn flags_choose_what_is_given() {
             "arp",
             &[NO_NETLINK, ("arp.device-exclude", "^d")],
             &["-{device=\"docker0\"}", "+{device=\"enp1s0\"} 2"],
+        ),
+        (
+            "arp",
+            &[NO_NETLINK, ("arp.device-include", "^(d|enp)"), ("arp.device-exclude", "^d")],
+            &["-{device=\"docker0\"}", "+{device=\"enp1s0\"} 2"],
+        ),
+        (
+            "hwmon",
+            &[("hwmon.chip-include", "core|gpu"), ("hwmon.chip-exclude", "^gpu")],
+            &["+temp_celsius{chip=\"platform_coretemp_0\"", "-chip=\"gpu_board\""],
+        ),
+        (
+            "hwmon",
+            &[("hwmon.sensor-include", "core.*;temp"), ("hwmon.sensor-exclude", ";temp1$")],
+            &["+temp_celsius{chip=\"platform_coretemp_0\",sensor=\"temp2\"}", "-\"temp1\"", "-\"in0\""],
         ),
         (
             "ipvs",

@@ -2,7 +2,7 @@
 //!
 //! Over netlink they are those of the network namespace that this process runs in, whatever `--path.procfs` says.
 
-use super::{BuildError, CollectError, Collector, Context, Filter, Flag, FlagKind, Settings, Spec, read};
+use super::{CollectError, Collector, Context, Filter, Flag, FlagKind, Settings, Spec, read};
 use crate::exposition::{Exposition, Kind};
 use crate::host::KernelFile;
 use crate::host::netlink::{GET_NEIGHBOUR, Netlink, NetlinkError, u16_at, u32_at};
@@ -29,7 +29,7 @@ pub(super) const SPEC: Spec = Spec {
     default_on: true,
     help: "number of neighbours in the ARP table (rtnetlink or /proc/net/arp)",
     flags: &[DEVICE_INCLUDE, DEVICE_EXCLUDE, NETLINK],
-    build: |settings| Ok(Box::new(Arp::new(settings)?)),
+    build: |settings| Ok(Box::new(Arp::new(settings))),
 };
 
 const AF_INET: u8 = 2;
@@ -52,14 +52,14 @@ struct Arp {
 }
 
 impl Arp {
-    fn new(settings: &Settings) -> Result<Self, BuildError> {
-        Ok(Self {
-            filter: settings.filter(&DEVICE_INCLUDE, &DEVICE_EXCLUDE)?,
+    fn new(settings: &Settings) -> Self {
+        Self {
+            filter: settings.both(&DEVICE_INCLUDE, &DEVICE_EXCLUDE),
             netlink: settings.switch(&NETLINK).then(Netlink::default),
             by_index: Vec::new(),
             file: KernelFile::new(settings.root.proc("net/arp")),
             by_name: Vec::new(),
-        })
+        }
     }
 
     /// Counts over netlink; false when that is switched off or not to be had.

@@ -2,10 +2,10 @@
 //! `Documentation/networking/nf_conntrack-sysctl.rst` and `ct_cpu_seq_show` in
 //! `net/netfilter/nf_conntrack_standalone.c`).
 
-use super::{CollectError, Collector, Context, Settings, Spec, read_or_absent};
+use super::{CollectError, Collector, Context, Settings, Spec, read_count, read_or_absent};
 use crate::exposition::{Exposition, Kind};
 use crate::host::KernelFile;
-use crate::host::parse::{ParseError, fields, hexadecimal, lines, unsigned};
+use crate::host::parse::{ParseError, fields, hexadecimal, lines};
 
 pub(super) const SPEC: Spec = Spec {
     name: "conntrack",
@@ -57,9 +57,9 @@ impl Collector for Conntrack {
                 "Number of connections that the table may have.",
             ),
         ] {
-            let text = read_or_absent(file, &mut context.buffer, ABSENT)?.trim_ascii();
-            let error = || ParseError::new(1, "a whole number", text).at(file.path());
-            out.single(family, help, Kind::Gauge, unsigned(text).ok_or_else(error)? as f64);
+            let absent = || CollectError::NoData(ABSENT);
+            let number = read_count(file, &mut context.buffer)?.ok_or_else(absent)?;
+            out.single(family, help, Kind::Gauge, number as f64);
         }
         let text = read_or_absent(&mut self.table, &mut context.buffer, ABSENT)?;
         let sums = parse(text).map_err(|error| error.at(self.table.path()))?;

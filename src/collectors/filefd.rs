@@ -1,7 +1,7 @@
 //! How many files are open on the whole machine, from `/proc/sys/fs/file-nr` (kernel:
 //! `Documentation/admin-guide/sysctl/fs.rst`, section "file-max & file-nr").
 
-use super::{CollectError, Collector, Context, Spec, read};
+use super::{CollectError, Collector, Context, Spec};
 use crate::exposition::{Exposition, Kind};
 use crate::host::KernelFile;
 use crate::host::parse::{ParseError, fields, unsigned};
@@ -20,7 +20,8 @@ struct FileFd {
 
 impl Collector for FileFd {
     fn collect(&mut self, context: &mut Context, out: &mut Exposition) -> Result<(), CollectError> {
-        let text = read(&mut self.file, &mut context.buffer)?;
+        let text = self.file.numbers(&mut context.buffer);
+        let text = text.map_err(|error| CollectError::read(self.file.path(), error))?;
         let files = parse(text).map_err(|error| error.at(self.file.path()))?;
         let help = "Open files of all processes together.";
         out.single("node_filefd_allocated", help, Kind::Gauge, files.allocated as f64);

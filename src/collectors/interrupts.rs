@@ -40,7 +40,7 @@ impl Interrupts {
     fn new(settings: &Settings) -> Self {
         Self {
             file: KernelFile::new(settings.root.proc("interrupts")),
-            filter: Filter::new(settings.pattern(&NAME_INCLUDE), settings.pattern(&NAME_EXCLUDE)),
+            filter: settings.both(&NAME_INCLUDE, &NAME_EXCLUDE),
             include_zeros: settings.switch(&INCLUDE_ZEROS),
             words: Vec::new(),
         }

@@ -104,7 +104,7 @@ impl Counts {
 }
 
 fn limit(file: &mut KernelFile, buffer: &mut Vec<u8>) -> Result<u64, CollectError> {
-    let text = file.value(buffer).map_err(|error| CollectError::read(file.path(), error))?;
+    let text = file.numbers(buffer).map_err(|error| CollectError::read(file.path(), error))?;
     let value = unsigned(text).ok_or_else(|| ParseError::new(1, "a whole number", text).at(file.path()))?;
     Ok(value)
 }

@@ -39,8 +39,7 @@ impl SlabInfo {
     fn new(settings: &Settings) -> Self {
         Self {
             file: KernelFile::new(settings.root.proc("slabinfo")),
-            // Unlike other collectors' pairs of flags, these two work together.
-            filter: Filter::new(settings.pattern(&INCLUDE), settings.pattern(&EXCLUDE)),
+            filter: settings.both(&INCLUDE, &EXCLUDE),
         }
     }
 }

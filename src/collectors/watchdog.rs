@@ -1,6 +1,8 @@
 //! Watchdog timers from `/sys/class/watchdog` (kernel: `Documentation/ABI/testing/sysfs-class-watchdog`).
 
-use super::{Attribute, CollectError, Collector, Context, DeviceClass, Info, Settings, Spec, none_if_absent};
+use super::{
+    Attribute, CollectError, Collector, Context, DeviceClass, Info, Settings, Spec, no_data_if_absent,
+};
 use crate::exposition::{Exposition, Kind};
 use crate::host::parse::unsigned;
 
@@ -65,7 +67,7 @@ impl Watchdog {
 impl Collector for Watchdog {
     fn collect(&mut self, context: &mut Context, out: &mut Exposition) -> Result<(), CollectError> {
         let listed = self.devices.refresh(&mut context.buffer, |_| true);
-        none_if_absent(listed, self.devices.folder())?;
+        no_data_if_absent(listed, self.devices.folder(), "the kernel has no watchdog timers")?;
         self.devices.write(&mut context.buffer, out)
     }
 }

@@ -21,6 +21,8 @@ const SYSFS_MAGIC: FsWord = 0x6265_6572;
 const FIRST_READ_BYTES: usize = 16 * 1024;
 /// The most that one attribute of sysfs can have.
 const VALUE_BYTES: usize = 4096;
+/// More than the few numbers of a file in `/proc/sys` take.
+const NUMBERS_BYTES: usize = 256;
 
 /// A file that is read at every scrape: it is opened once and read again from its start with `pread`, which for
 /// procfs and sysfs gives fresh content at about half the cost of opening it anew.
@@ -59,6 +61,17 @@ impl KernelFile {
     /// that value.
     pub fn value<'b>(&mut self, buffer: &'b mut Vec<u8>) -> io::Result<&'b [u8]> {
         self.read_with(buffer, read_once)?;
+        Ok(buffer.trim_ascii())
+    }
+
+    /// As [`KernelFile::value`], of a file in `/proc/sys` with one number or a few. There the kernel allocates and clears
+    /// as much memory as it is asked to fill, which for a large buffer costs more than the reading: it is asked for 256
+    /// bytes.
+    ///
+    /// # Errors
+    /// As [`KernelFile::read`].
+    pub fn numbers<'b>(&mut self, buffer: &'b mut Vec<u8>) -> io::Result<&'b [u8]> {
+        self.read_with(buffer, read_numbers)?;
         Ok(buffer.trim_ascii())
     }
 
@@ -131,6 +144,15 @@ pub(super) fn read_once(file: &OwnedFd, buffer: &mut Vec<u8>) -> io::Result<()> 
     buffer.clear();
     buffer.reserve(VALUE_BYTES);
     read_more(file, buffer).map(drop)
+}
+
+fn read_numbers(file: &OwnedFd, buffer: &mut Vec<u8>) -> io::Result<()> {
+    buffer.clear();
+    buffer.resize(NUMBERS_BYTES, 0);
+    let length = rustix::io::retry_on_intr(|| rustix::io::pread(file, buffer.as_mut_slice(), 0));
+    buffer.truncate(length.unwrap_or(0));
+    length?;
+    Ok(())
 }
 
 /// Reads on from where `buffer` ends. Gives how much it was.
@@ -213,7 +235,6 @@ impl Folder {
     }
 
     fn list_names(&mut self, buffer: &mut Vec<u8>) -> io::Result<()> {
-        // Of a directory that was removed and made anew, as when a module is loaded again, the open one is empty.
         if let Some(open) = self.open.take()
             && rustix::fs::seek(&open.0, SeekFrom::Start(0)).is_ok()
             && let Ok(inodes) = read_names(&open.0, buffer, &mut self.listed)
@@ -225,7 +246,11 @@ impl Folder {
         }
         let file = OwnedFd::from(File::open(&self.path)?);
         self.inodes = read_names(&file, buffer, &mut self.listed)?;
-        self.open = KeptOpen::new(file);
+        // An empty one is not kept: of a directory that was removed and made anew, as when a module is loaded again, the
+        // old one is empty too.
+        if !self.listed.is_empty() {
+            self.open = KeptOpen::new(file);
+        }
         Ok(())
     }
 }
@@ -356,8 +381,13 @@ mod tests {
         let mut file = KernelFile::new("/proc/sys/kernel/osrelease");
         for _ in 0..2 {
             assert_eq!(file.value(&mut buffer).unwrap(), release.trim().as_bytes());
+            assert_eq!(file.numbers(&mut buffer).unwrap(), release.trim().as_bytes());
         }
         assert!(file.open.is_some());
+        let mut absent = KernelFile::new("/proc/sys/kernel/none");
+        assert_eq!(absent.numbers(&mut buffer).unwrap_err().kind(), io::ErrorKind::NotFound);
+        let mut directory = KernelFile::new("/proc/sys/kernel");
+        assert!(directory.numbers(&mut buffer).is_err() && buffer.is_empty());
     }
 
     #[test]

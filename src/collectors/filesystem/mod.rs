@@ -1,6 +1,9 @@
 //! Sizes and states of mounted file systems, from the mount table and statfs(2).
 //!
 //! A mount that does not answer costs its own samples only: see [`statfs`].
+//!
+//! Where a mount covers another one that has the same labels there is one set of samples for both, with the number of
+//! the first. node_exporter gives the numbers of both, which makes queries that join by mount point ambiguous.
 
 mod mountinfo;
 mod statfs;

@@ -8,7 +8,7 @@ use crate::host::parse::{ParseError, unsigned};
 
 /// Reads the number that `file` holds. `None` if there is no such file.
 pub(crate) fn read_count(file: &mut KernelFile, buffer: &mut Vec<u8>) -> Result<Option<u64>, CollectError> {
-    let text = match file.value(buffer) {
+    let text = match file.numbers(buffer) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(CollectError::read(file.path(), error)),

@@ -155,7 +155,13 @@ impl Settings {
         }
     }
 
-    /// The filter that an include and an exclude flag make together. A given include replaces the default exclude.
+    /// The filter of an include and an exclude flag that work together, as those pairs do which node_exporter takes.
+    pub fn both(&self, include: &Flag, exclude: &Flag) -> Filter {
+        Filter::new(self.pattern(include), self.pattern(exclude))
+    }
+
+    /// The filter of an include or an exclude flag, where node_exporter refuses to be given both. A given include
+    /// replaces the default exclude.
     ///
     /// # Errors
     /// When both were given.

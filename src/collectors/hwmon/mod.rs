@@ -47,8 +47,8 @@ pub(super) const SPEC: Spec = Spec {
     build: |settings| {
         Ok(Box::new(Hwmon {
             folder: Folder::new(settings.root.sys("class/hwmon")),
-            chip_filter: settings.filter(&CHIP_INCLUDE, &CHIP_EXCLUDE)?,
-            sensor_filter: settings.filter(&SENSOR_INCLUDE, &SENSOR_EXCLUDE)?,
+            chip_filter: settings.both(&CHIP_INCLUDE, &CHIP_EXCLUDE),
+            sensor_filter: settings.both(&SENSOR_INCLUDE, &SENSOR_EXCLUDE),
             prompt: Vec::new(),
             slow: SlowChips::default(),
             turned_slow: false,

@@ -6,8 +6,8 @@
 mod port;
 
 use super::{
-    AttributeTable, Branch, Branches, BuildError, CollectError, Collector, Context, Filter, Flag, FlagKind,
-    Info, InfoTable, Settings, Spec, no_data_if_absent,
+    AttributeTable, Branch, Branches, CollectError, Collector, Context, Filter, Flag, FlagKind, Info,
+    InfoTable, Settings, Spec, no_data_if_absent,
 };
 use crate::exposition::Exposition;
 
@@ -29,7 +29,7 @@ pub(super) const SPEC: Spec = Spec {
     default_on: true,
     help: "states and counters of InfiniBand and RoCE ports (/sys/class/infiniband)",
     flags: &[INCLUDE, EXCLUDE],
-    build: |settings| Ok(Box::new(InfiniBand::new(settings)?)),
+    build: |settings| Ok(Box::new(InfiniBand::new(settings))),
 };
 
 const INFO: Info = Info {
@@ -52,15 +52,15 @@ struct InfiniBand {
 }
 
 impl InfiniBand {
-    fn new(settings: &Settings) -> Result<Self, BuildError> {
+    fn new(settings: &Settings) -> Self {
         // A port whose adapter has no such counters says so.
         let is_absent = |text: &[u8]| text == b"N/A (no PMA)";
-        Ok(Self {
+        Self {
             listed: Branches::new(settings.root.sys("class/infiniband"), &["ports"]),
-            filter: settings.filter(&INCLUDE, &EXCLUDE)?,
+            filter: settings.both(&INCLUDE, &EXCLUDE),
             info: InfoTable::new(&INFO),
             ports: AttributeTable::new(PORT, &["device", "port"]).with_absent(is_absent),
-        })
+        }
     }
 
     fn find(&mut self) {

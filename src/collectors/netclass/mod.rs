@@ -5,6 +5,9 @@
 //! is asked only for what is not in there. With another procfs or sysfs, as in a container or on copied files, all
 //! are read from sysfs (`files`), which shows the devices of the network namespace it was mounted in. Speed and
 //! duplex are asked of the driver, which may take its time.
+//!
+//! With `--collector.netclass.netlink` node_exporter takes a speed that the driver does not know for one of 4294967295
+//! Mbit/s, and the counters of `--collector.netclass_rtnl.with-stats` for gauges. Here they are as without these flags.
 
 mod files;
 mod live;

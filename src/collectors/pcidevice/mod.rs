@@ -1,7 +1,7 @@
 //! PCI devices from `/sys/bus/pci/devices` (kernel: `Documentation/ABI/testing/sysfs-bus-pci`).
 //!
 //! What a device is gets read when devices come or go. Its link is asked for at each scrape, which wakes a device
-//! that sleeps.
+//! that sleeps. What sysfs does not have for a device is absent, where node_exporter gives -1 or 0.
 
 mod names;
 
