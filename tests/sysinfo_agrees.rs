@@ -1,5 +1,4 @@
-//! The `vitals_*` gauges come from the sysinfo crate, `node_*` from the kernel's files: two ways to the same facts,
-//! held against each other on one page.
+//! The `vitals_*` gauges are held against the `node_*` families, and against what the sysinfo crate makes of the host.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used)]
 
@@ -10,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use common::page::{Page, Series};
 use common::servers::{Server, vitals_exporter};
+use sysinfo::System;
 
 /// How far the two may be apart where the host changes between one reading and the other, as a share of the total.
 const DRIFT: f64 = 0.02;
@@ -43,6 +43,20 @@ fn memory_and_swap() {
 }
 
 #[test]
+fn memory_is_that_of_sysinfo() {
+    let server = vitals_exporter(&[""; 0]);
+    let page = scrape(&server);
+    let mut system = System::new().unwrap();
+    system.refresh_memory();
+    assert_eq!(page.single("vitals_memory_total_bytes"), system.total_memory() as f64);
+    assert_eq!(page.single("vitals_swap_total_bytes"), system.total_swap() as f64);
+    let total = system.total_memory() as f64;
+    let (ours, theirs) = (page.single("vitals_memory_available_bytes"), system.available_memory() as f64);
+    assert_near("available memory", ours, theirs, total * DRIFT);
+    assert_near("uptime", page.single("vitals_uptime_seconds"), System::uptime().unwrap() as f64, 2.0);
+}
+
+#[test]
 fn disks() {
     let page = scrape(&vitals_exporter(&[""; 0]));
     // Only one of the two sees each mount of a file system that has several, so they meet at mount points.
@@ -73,6 +87,8 @@ fn disks() {
 fn cpu_usage_under_load() {
     let server = vitals_exporter(&[""; 0]);
     scrape(&server); // the share of the first page reaches back to the start of the exporter
+    let mut system = System::new().unwrap();
+    system.refresh_cpu_usage();
     let before = scrape(&server);
     let load = std::thread::spawn(|| {
         let end = Instant::now() + Duration::from_secs(3);
@@ -84,6 +100,8 @@ fn cpu_usage_under_load() {
     });
     load.join().unwrap();
     let after = scrape(&server);
+    system.refresh_cpu_usage();
+    let theirs = f64::from(system.global_cpu_usage()) / 100.0;
     let spent = |mode: &dyn Fn(&str) -> bool| -> f64 {
         let sum = |page: &Page| -> f64 {
             let samples = page.of("node_cpu_seconds_total");
@@ -94,5 +112,6 @@ fn cpu_usage_under_load() {
     let idle = spent(&|mode| matches!(mode, "idle" | "iowait"));
     let busy = 1.0 - idle / spent(&|_| true);
     assert!(busy > 0.0 && busy <= 1.0, "{busy}");
+    assert_near("CPU usage of sysinfo", after.single("vitals_cpu_usage_ratio"), theirs, CPU_DRIFT);
     assert_near("CPU usage", after.single("vitals_cpu_usage_ratio"), busy, CPU_DRIFT);
 }

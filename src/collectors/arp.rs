@@ -8,11 +8,8 @@ use crate::host::KernelFile;
 use crate::host::netlink::{GET_NEIGHBOUR, Netlink, NetlinkError, u16_at, u32_at};
 use crate::host::parse::{ParseError, fields, lines};
 
-const DEVICE_INCLUDE: Flag = Flag::new(
-    "arp.device-include",
-    FlagKind::Pattern(""),
-    "Regular expression of network devices to keep; not together with the exclude flag.",
-);
+const DEVICE_INCLUDE: Flag =
+    Flag::new("arp.device-include", FlagKind::Pattern(""), "Regular expression of network devices to keep.");
 const DEVICE_EXCLUDE: Flag = Flag::new(
     "arp.device-exclude",
     FlagKind::Pattern(""),

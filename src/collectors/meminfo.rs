@@ -3,9 +3,8 @@
 //! Only the keys of [`FIELDS`] are given. Kernels add keys with almost every release; one that is not in the
 //! table yet is passed over.
 
-use super::{CollectError, Collector, Context, Settings, Spec, read};
+use super::{CollectError, Collector, Context, Spec};
 use crate::exposition::{Exposition, Kind};
-use crate::host::KernelFile;
 use crate::host::parse::{ParseError, fields, lines, unsigned};
 
 pub(super) const SPEC: Spec = Spec {
@@ -13,7 +12,7 @@ pub(super) const SPEC: Spec = Spec {
     default_on: true,
     help: "memory by use (/proc/meminfo)",
     flags: &[],
-    build: |settings| Ok(Box::new(MemInfo::new(settings))),
+    build: |_| Ok(Box::new(MemInfo)),
 };
 
 struct Field {
@@ -111,20 +110,12 @@ const FIELDS: &[Field] = &[
     kibibytes!("DirectMap1G"),
 ];
 
-struct MemInfo {
-    file: KernelFile,
-}
-
-impl MemInfo {
-    fn new(settings: &Settings) -> Self {
-        Self { file: KernelFile::new(settings.root.proc("meminfo")) }
-    }
-}
+struct MemInfo;
 
 impl Collector for MemInfo {
     fn collect(&mut self, context: &mut Context, out: &mut Exposition) -> Result<(), CollectError> {
-        let text = read(&mut self.file, &mut context.buffer)?;
-        let values = parse(text).map_err(|error| error.at(self.file.path()))?;
+        let (path, text) = context.proc_meminfo()?;
+        let values = parse(text).map_err(|error| error.at(path))?;
         for (field, value) in FIELDS.iter().zip(values) {
             if let Some(value) = value {
                 out.single(field.family, field.help, Kind::Gauge, value);

@@ -1,32 +1,56 @@
-//! The few numbers a person asks for first, under the same names on every operating system.
+//! The few numbers a person asks for first, under names that do not depend on the system.
 //!
-//! They come from sysinfo, which reads the host it runs on: `--path.procfs` and its like do not apply here. Disks
-//! are asked for their size and sensors for their temperature, and either may hang, so that is done by a thread
-//! of its own, while the other collectors work. A scrape waits for it for a second at most; while it hangs those
-//! samples are absent and no scrape waits. CPU, memory and uptime come from the kernel's memory and are read at once.
+//! CPU and memory come from files that other collectors read too, and are read once. Disks and sensors come from
+//! sysinfo, which looks at the machine it runs on: `--path.*` do not apply to them. Disks are asked for their size and
+//! sensors for their temperature, and either may hang, so that is done by a thread of its own, while the other
+//! collectors work. A scrape waits for it for a second at most; while it hangs those samples are absent and no scrape
+//! waits.
 
 use std::collections::HashMap;
 use std::io;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use sysinfo::{Components, DiskRefreshKind, Disks, MINIMUM_CPU_UPDATE_INTERVAL, System};
+use rustix::time::{ClockId, clock_gettime};
+use sysinfo::{Components, DiskRefreshKind, Disks};
 
 use super::{CollectError, Collector, Context, NoAnswer, Reader, Spec};
 use crate::exposition::{Exposition, Kind};
+use crate::host::parse::{ParseError, fields, lines, unsigned};
 
 pub(super) const SPEC: Spec = Spec {
     name: "vitals",
     default_on: true,
     help: "cpu, memory, disks, temperatures and uptime under names that all systems share (sysinfo)",
     flags: &[],
-    build: |_| Ok(Box::new(Vitals { kernel: None, devices: None, no_thread: None })),
+    build: |_| Ok(Box::new(Vitals { cpu: CpuUsage::default(), devices: None, no_thread: None })),
 };
 
 struct Vitals {
-    kernel: Option<KernelReader>,
+    cpu: CpuUsage,
     /// Started at the first scrape.
     devices: Option<Reader<(), Result<Devices, String>>>,
     no_thread: Option<io::Error>,
+}
+
+impl Vitals {
+    fn collect_from_kernel(
+        &mut self,
+        context: &mut Context,
+        out: &mut Exposition,
+    ) -> Result<(), CollectError> {
+        let uptime_seconds = clock_gettime(ClockId::Boottime).tv_sec as f64;
+        let help = "Time since the host was started.";
+        out.single("vitals_uptime_seconds", help, Kind::Gauge, uptime_seconds);
+        let (path, text) = context.proc_meminfo()?;
+        parse_memory(text).map_err(|error| error.at(path))?.write(out);
+        let (path, text) = context.proc_stat()?;
+        let ticks = parse_cpu(text).map_err(|error| error.at(path))?;
+        if let Some(ratio) = self.cpu.ratio(Instant::now(), ticks) {
+            let help = "Share of all CPUs' time that was not idle since the previous scrape, from 0 to 1.";
+            out.single("vitals_cpu_usage_ratio", help, Kind::Gauge, ratio);
+        }
+        Ok(())
+    }
 }
 
 impl Collector for Vitals {
@@ -43,11 +67,7 @@ impl Collector for Vitals {
     }
 
     fn collect(&mut self, context: &mut Context, out: &mut Exposition) -> Result<(), CollectError> {
-        let kernel = match &mut self.kernel {
-            Some(kernel) => kernel,
-            none => none.insert(KernelReader::new()?),
-        };
-        kernel.write(out);
+        let kernel = self.collect_from_kernel(context, out);
         let Some(devices) = &mut self.devices else {
             let why = self.no_thread.take().map_or_else(String::new, |error| error.to_string());
             return Err(CollectError::Other(format!("cannot start the thread for disks and sensors: {why}")));
@@ -55,7 +75,7 @@ impl Collector for Vitals {
         match context.wait(|latest| devices.answer(latest)) {
             Ok(Ok(devices)) => {
                 devices.write(out);
-                Ok(())
+                kernel
             }
             Ok(Err(error)) => Err(CollectError::Other(error)),
             Err(NoAnswer::Late) => Err(CollectError::Other(
@@ -118,53 +138,106 @@ fn device_reader() -> impl FnMut(()) -> Result<Devices, String> + Send {
     }
 }
 
-/// What the kernel answers by itself.
-struct KernelReader {
-    system: System,
-    cpu_read: Option<Instant>,
-    cpu_usage_ratio: Option<f64>,
+/// Shares of time are told over at least this long: the kernel counts in hundredths of a second.
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(200);
+
+/// How busy the CPUs are.
+#[derive(Default)]
+struct CpuUsage {
+    read: Option<(Instant, CpuTicks)>,
+    ratio: Option<f64>,
 }
 
-impl KernelReader {
-    fn new() -> Result<Self, CollectError> {
-        let system = System::new().map_err(|error| CollectError::Other(sysinfo_error(error)))?;
-        Ok(Self { system, cpu_read: None, cpu_usage_ratio: None })
-    }
+/// The time of all CPUs since boot.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct CpuTicks {
+    busy: u64,
+    total: u64,
+}
 
-    /// Usage since the last call. Within the shortest interval that sysinfo accepts it stays as it was.
-    fn cpu_usage_ratio(&mut self) -> Option<f64> {
-        let since = self.cpu_read.map(|at| at.elapsed());
-        if since.is_none_or(|since| since >= MINIMUM_CPU_UPDATE_INTERVAL) {
-            self.system.refresh_cpu_usage();
-            self.cpu_read = Some(Instant::now());
-            let percent = f64::from(self.system.global_cpu_usage());
-            self.cpu_usage_ratio =
-                since.filter(|_| percent.is_finite()).map(|_| (percent / 100.0).clamp(0.0, 1.0));
+impl CpuUsage {
+    /// Usage between the last call and `now`. Within [`SHORTEST_INTERVAL`] it stays as it was.
+    fn ratio(&mut self, now: Instant, ticks: CpuTicks) -> Option<f64> {
+        match self.read {
+            Some((at, _)) if now.duration_since(at) < SHORTEST_INTERVAL => return self.ratio,
+            Some((_, before)) => {
+                let busy = ticks.busy.saturating_sub(before.busy) as f64;
+                let total = ticks.total.saturating_sub(before.total) as f64;
+                self.ratio = (total > 0.0).then(|| (busy / total).min(1.0));
+            }
+            None => {}
         }
-        self.cpu_usage_ratio
+        self.read = Some((now, ticks));
+        self.ratio
     }
+}
 
-    fn write(&mut self, out: &mut Exposition) {
-        if let Some(ratio) = self.cpu_usage_ratio() {
-            let help = "Share of all CPUs' time that was not idle since the previous scrape, from 0 to 1.";
-            out.single("vitals_cpu_usage_ratio", help, Kind::Gauge, ratio);
+/// The first line of `/proc/stat`: time by mode, in ticks. Time in guests is in that of the user already.
+fn parse_cpu(text: &[u8]) -> Result<CpuTicks, ParseError> {
+    let error = |line| ParseError::new(1, "cpu and at least 4 counts", line);
+    let (_, line) = lines(text).next().ok_or_else(|| error(text))?;
+    let mut columns = fields(line);
+    if columns.next() != Some(b"cpu") {
+        return Err(error(line));
+    }
+    let [mut busy, mut total] = [0u64; 2];
+    let mut given = 0;
+    for (column, field) in columns.take(8).enumerate() {
+        let ticks = unsigned(field).ok_or_else(|| error(line))?;
+        total = total.saturating_add(ticks);
+        // The fourth and fifth are idle, the latter while something waits for a disk.
+        if !matches!(column, 3 | 4) {
+            busy = busy.saturating_add(ticks);
         }
-        let mut single = |name, help, value: u64| out.single(name, help, Kind::Gauge, value as f64);
-        if let Ok(seconds) = System::uptime() {
-            single("vitals_uptime_seconds", "Time since the host was started.", seconds);
-        }
-        self.system.refresh_memory();
-        let (total, available) = (self.system.total_memory(), self.system.available_memory());
-        if total == 0 {
-            return; // memory could not be read
-        }
-        single("vitals_memory_total_bytes", "Memory of the host.", total);
-        single("vitals_memory_available_bytes", "Memory that programs can have without swapping.", available);
-        single("vitals_memory_used_bytes", "Memory that is not available.", total.saturating_sub(available));
-        let (total, available) = (self.system.total_swap(), self.system.free_swap());
-        single("vitals_swap_total_bytes", "Swap space of the host.", total);
-        single("vitals_swap_available_bytes", "Swap space that is free.", available);
-        single("vitals_swap_used_bytes", "Swap space in use.", total.saturating_sub(available));
+        given += 1;
+    }
+    if given < 4 { Err(error(line)) } else { Ok(CpuTicks { busy, total }) }
+}
+
+/// Memory in bytes, as far as the kernel tells.
+#[derive(Debug, Default, PartialEq)]
+struct Memory {
+    total: Option<u64>,
+    available: Option<u64>,
+    swap_total: Option<u64>,
+    swap_free: Option<u64>,
+}
+
+/// The lines of `/proc/meminfo` that matter here.
+fn parse_memory(text: &[u8]) -> Result<Memory, ParseError> {
+    let mut memory = Memory::default();
+    for (number, line) in lines(text) {
+        let mut columns = fields(line);
+        let slot = match columns.next() {
+            Some(b"MemTotal:") => &mut memory.total,
+            Some(b"MemAvailable:") => &mut memory.available,
+            Some(b"SwapTotal:") => &mut memory.swap_total,
+            Some(b"SwapFree:") => &mut memory.swap_free,
+            _ => continue,
+        };
+        let kibibytes = columns.next().and_then(unsigned).filter(|_| columns.next() == Some(b"kB"));
+        let bytes = kibibytes.and_then(|kibibytes| kibibytes.checked_mul(1024));
+        *slot = Some(bytes.ok_or_else(|| ParseError::new(number, "a number and kB", line))?);
+    }
+    Ok(memory)
+}
+
+impl Memory {
+    fn write(&self, out: &mut Exposition) {
+        let mut write = |name, help, value: Option<u64>| {
+            if let Some(value) = value {
+                out.single(name, help, Kind::Gauge, value as f64);
+            }
+        };
+        let used = |total: Option<u64>, available: Option<u64>| Some(total?.saturating_sub(available?));
+        let Self { total, available, swap_total, swap_free } = *self;
+        write("vitals_memory_total_bytes", "Memory of the host.", total);
+        let help = "Memory that programs can have without swapping.";
+        write("vitals_memory_available_bytes", help, available);
+        write("vitals_memory_used_bytes", "Memory that is not available.", used(total, available));
+        write("vitals_swap_total_bytes", "Swap space of the host.", swap_total);
+        write("vitals_swap_available_bytes", "Swap space that is free.", swap_free);
+        write("vitals_swap_used_bytes", "Swap space in use.", used(swap_total, swap_free));
     }
 }
 
@@ -249,6 +322,37 @@ impl Devices {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn cpu_usage_is_over_an_interval() {
+        let ticks = |text: &str| parse_cpu(text.as_bytes()).unwrap();
+        assert_eq!(ticks("cpu  10 1 4 70 10 2 2 1 9 9\ncpu0 1 2 3 4\n"), CpuTicks { busy: 20, total: 100 });
+        for bad in ["", "cpu0 1 2 3 4\n", "cpu 1 2 3\n", "cpu 1 2 x 4\n"] {
+            assert!(parse_cpu(bad.as_bytes()).is_err(), "{bad}");
+        }
+        let mut usage = CpuUsage::default();
+        let start = Instant::now();
+        let mut at = |milliseconds, busy, total| {
+            usage.ratio(start + Duration::from_millis(milliseconds), CpuTicks { busy, total })
+        };
+        assert_eq!(at(0, 20, 100), None);
+        assert_eq!(at(1000, 45, 200), Some(0.25));
+        assert_eq!(at(1100, 145, 300), Some(0.25), "too early");
+        assert_eq!(at(2000, 95, 300), Some(0.5));
+        assert_eq!(at(3000, 95, 300), None, "no time has passed");
+    }
+
+    #[test]
+    fn memory_is_what_the_kernel_tells() {
+        let text = b"MemTotal: 8 kB\nMemFree: x\nSwapFree: 1 kB\n";
+        let want = Memory { total: Some(8192), swap_free: Some(1024), ..Memory::default() };
+        assert_eq!(parse_memory(text).unwrap(), want);
+        for bad in ["MemTotal: 8\n", "MemTotal: x kB\n", "MemTotal: 18446744073709551615 kB\n"] {
+            assert!(parse_memory(bad.as_bytes()).is_err(), "{bad}");
+        }
+        crate::collectors::at_every_cut("proc/meminfo", parse_memory);
+        crate::collectors::at_every_cut("proc/stat", parse_cpu);
+    }
 
     #[test]
     fn labels_are_unique() {

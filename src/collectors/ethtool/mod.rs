@@ -9,14 +9,14 @@ mod statistics;
 
 use kernel_calls::ethtool::{Driver, Ethtool};
 
-use super::{BuildError, CollectError, Collector, Context, Filter, Flag, FlagKind, Settings, Spec};
+use super::{CollectError, Collector, Context, Filter, Flag, FlagKind, Settings, Spec};
 use crate::exposition::{Exposition, Kind};
 use statistics::Statistics;
 
 const DEVICE_INCLUDE: Flag = Flag::new(
     "ethtool.device-include",
     FlagKind::Pattern(""),
-    "Regular expression of network devices to keep; not together with the exclude flag.",
+    "Regular expression of network devices to keep.",
 );
 const DEVICE_EXCLUDE: Flag = Flag::new(
     "ethtool.device-exclude",
@@ -34,7 +34,7 @@ pub(super) const SPEC: Spec = Spec {
     default_on: false,
     help: "link modes, drivers and the drivers' own statistics of network devices (ioctl SIOCETHTOOL)",
     flags: &[DEVICE_INCLUDE, DEVICE_EXCLUDE, METRICS_INCLUDE],
-    build: |settings| Ok(Box::new(EthtoolCollector::new(settings)?)),
+    build: |settings| Ok(Box::new(EthtoolCollector::new(settings))),
 };
 
 struct EthtoolCollector {
@@ -46,13 +46,13 @@ struct EthtoolCollector {
 }
 
 impl EthtoolCollector {
-    fn new(settings: &Settings) -> Result<Self, BuildError> {
-        Ok(Self {
-            devices: settings.filter(&DEVICE_INCLUDE, &DEVICE_EXCLUDE)?,
+    fn new(settings: &Settings) -> Self {
+        Self {
+            devices: settings.both(&DEVICE_INCLUDE, &DEVICE_EXCLUDE),
             metrics: Filter::new(settings.pattern(&METRICS_INCLUDE), None),
             ethtool: None,
             statistics: Vec::new(),
-        })
+        }
     }
 }
 

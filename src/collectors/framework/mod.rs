@@ -76,6 +76,9 @@ pub struct Context {
     stat: KernelFile,
     stat_text: Vec<u8>,
     stat_is_fresh: bool,
+    meminfo: KernelFile,
+    meminfo_text: Vec<u8>,
+    meminfo_is_fresh: bool,
     links: Links,
     links_are_fresh: bool,
 }
@@ -97,6 +100,9 @@ impl Context {
             stat: KernelFile::new(settings.root.proc("stat")),
             stat_text: Vec::new(),
             stat_is_fresh: false,
+            meminfo: KernelFile::new(settings.root.proc("meminfo")),
+            meminfo_text: Vec::new(),
+            meminfo_is_fresh: false,
             links: Links::default(),
             links_are_fresh: false,
         }
@@ -107,6 +113,7 @@ impl Context {
         self.deadline = deadline;
         self.patience = PATIENCE;
         self.stat_is_fresh = false;
+        self.meminfo_is_fresh = false;
         self.links_are_fresh = false;
     }
 
@@ -130,6 +137,18 @@ impl Context {
             self.stat_is_fresh = true;
         }
         Ok((self.stat.path(), &self.stat_text))
+    }
+
+    /// `/proc/meminfo`, as [`Context::proc_stat`].
+    ///
+    /// # Errors
+    /// [`CollectError::Read`].
+    pub fn proc_meminfo(&mut self) -> Result<(&Path, &[u8]), CollectError> {
+        if !self.meminfo_is_fresh {
+            read(&mut self.meminfo, &mut self.meminfo_text)?;
+            self.meminfo_is_fresh = true;
+        }
+        Ok((self.meminfo.path(), &self.meminfo_text))
     }
 
     /// The network devices of this process' namespace, which more than one collector needs: asked for once a
