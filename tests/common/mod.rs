@@ -9,6 +9,7 @@ pub mod hosts;
 pub mod http;
 pub mod page;
 pub mod process;
+pub mod rules;
 pub mod servers;
 
 use std::time::{Duration, Instant};
