@@ -15,7 +15,8 @@ use common::rules::{self, Kind, Rule, files, project, stem};
 use common::servers::vitals_exporter;
 use common::wait_until;
 
-const RUNBOOKS: &str = "https://github.com/vitals-exporter/vitals-exporter/blob/main/deploy/prometheus/runbooks/";
+const RUNBOOKS: &str =
+    "https://github.com/vitals-exporter/vitals-exporter/blob/main/deploy/prometheus/runbooks/";
 
 /// The one alert that always fires.
 const WATCHDOG: &str = "Watchdog";
@@ -67,7 +68,10 @@ fn alerts_have_what_a_reader_needs() {
         }
         let (summary, description) = (rule.key("summary"), rule.key("description"));
         assert!(summary.contains("$labels.instance") && !summary.contains("$value"), "{name}: {summary}");
-        assert!(description.contains("$labels.instance") && description.ends_with('.'), "{name}: {description}");
+        assert!(
+            description.contains("$labels.instance") && description.ends_with('.'),
+            "{name}: {description}"
+        );
         // 0 and 1 say no more than the words.
         let flag = rule.expr.lines().next().unwrap().ends_with(" == 0")
             || rule.expr.lines().next().unwrap().ends_with(" == 1");
@@ -97,7 +101,8 @@ fn waits_are_explained() {
     for rule in rules::alerts().iter().filter(|rule| rule.name != WATCHDOG) {
         let name = &rule.name;
         let waits = rule.keys.contains_key("for");
-        let explained = if waits { rule.explained.contains("for") } else { rule.comments.contains("No `for`") };
+        let explained =
+            if waits { rule.explained.contains("for") } else { rule.comments.contains("No `for`") };
         assert!(explained, "{name}: a comment must say why `for` is what it is, or why there is none");
     }
 }
@@ -114,7 +119,8 @@ fn alerts_have_runbooks() {
         let title = format!("# {}", stem(&page));
         assert_eq!(headings, [&title, "## Meaning", "## Impact", "## Diagnosis", "## Mitigation"]);
         assert!(text.contains("```console\n"), "{title} has no command");
-        let empty = text.split("\n## ").skip(1).find(|section| section.lines().nth(2).is_none_or(str::is_empty));
+        let empty =
+            text.split("\n## ").skip(1).find(|section| section.lines().nth(2).is_none_or(str::is_empty));
         assert_eq!(empty, None, "{title}");
     }
 }
@@ -254,7 +260,9 @@ fn the_table_of_alerts_is_that_of_the_rules() {
 #[ignore = "needs promtool (tests/run installs it)"]
 fn promtool_takes_the_rules() {
     let mut command = Command::new("promtool");
-    command.args(["check", "rules", "--lint=all", "--lint-fatal"]).args(files("deploy/prometheus/rules", "yml"));
+    command
+        .args(["check", "rules", "--lint=all", "--lint-fatal"])
+        .args(files("deploy/prometheus/rules", "yml"));
     assert_success(&mut command);
 }
 

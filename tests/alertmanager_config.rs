@@ -32,7 +32,8 @@ fn amtool_takes_the_configuration() {
 #[ignore = "needs amtool (tests/run installs it)"]
 fn alerts_go_to_whom_they_concern() {
     let receiver = |severity: &str, name: &str| {
-        let labels = [format!("severity={severity}"), format!("alertname={name}"), "instance=db01".to_owned()];
+        let labels =
+            [format!("severity={severity}"), format!("alertname={name}"), "instance=db01".to_owned()];
         let config = format!("--config.file={CONFIG}");
         let labels = labels.iter().map(String::as_str);
         let arguments: Vec<&str> = ["config", "routes", "test", &config].into_iter().chain(labels).collect();
@@ -87,7 +88,14 @@ fn render(template: &str, data: &Value) -> String {
     let text = format!("--template.text={{{{ template \"{template}\" . }}}}");
     let data = format!("--template.data={}", file.path().display());
     let kind = if template.ends_with("html") { "--template.type=html" } else { "--template.type=text" };
-    amtool(&["template", "render", "--template.glob=deploy/alertmanager/templates/*.tmpl", &text, &data, kind])
+    amtool(&[
+        "template",
+        "render",
+        "--template.glob=deploy/alertmanager/templates/*.tmpl",
+        &text,
+        &data,
+        kind,
+    ])
 }
 
 #[test]

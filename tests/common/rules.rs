@@ -132,7 +132,8 @@ fn unquoted(value: &str) -> String {
 /// The names of the series that an expression asks for.
 pub fn metrics(expr: &str) -> BTreeSet<String> {
     // Strings first, as they may hold braces and brackets.
-    let strip = [r#""(\\.|[^"\\])*""#, r"\{[^}]*\}", r"\[[^\]]*\]", r"\b(by|without|on|ignoring)\s*\([^)]*\)"];
+    let strip =
+        [r#""(\\.|[^"\\])*""#, r"\{[^}]*\}", r"\[[^\]]*\]", r"\b(by|without|on|ignoring)\s*\([^)]*\)"];
     let mut bare = expr.to_owned();
     for pattern in strip {
         bare = Regex::new(pattern).unwrap().replace_all(&bare, " ").into_owned();
