@@ -13,6 +13,7 @@ pub mod page;
 pub mod parity;
 pub mod process;
 pub mod readers;
+pub mod rules;
 pub mod servers;
 
 use std::time::{Duration, Instant};

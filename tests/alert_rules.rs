@@ -1,0 +1,289 @@
+//! The alert rules of `deploy/prometheus/`: that each is whole, tested, explained and asks for what exporters have,
+//! and what promtool says of them.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+use std::fs;
+use std::process::Command;
+use std::time::Duration;
+
+use common::page::Page;
+use common::rules::{self, Kind, Rule, files, project, stem};
+use common::servers::vitals_exporter;
+use common::wait_until;
+
+const RUNBOOKS: &str =
+    "https://github.com/vitals-exporter/vitals-exporter/blob/main/deploy/prometheus/runbooks/";
+
+/// The one alert that always fires.
+const WATCHDOG: &str = "Watchdog";
+
+/// What the tests of each alert are called, after `ALERT: `.
+const TESTS: [&str; 4] =
+    ["fires", "quiet when all is well", "quiet without its metrics", "quiet through a reboot"];
+
+/// Metrics that our programs do not give, or not on the hosts that tests have.
+const FROM_ELSEWHERE: &[(&str, &str)] = &[
+    ("up", "of Prometheus itself"),
+    ("node_hwmon_fan_alarm", "made by rule from the files of a chip; no fixture has this one"),
+    ("vitals_temperature_celsius", "virtual machines have no sensors"),
+    ("vitals_temperature_critical_celsius", "virtual machines have no sensors"),
+    ("smartmon_device_smart_available", "smartmon.sh, through the textfile collector"),
+    ("smartmon_device_smart_healthy", "smartmon.sh, through the textfile collector"),
+    ("nvme_available_spare_ratio", "nvme_metrics.sh, through the textfile collector"),
+    ("nvme_available_spare_threshold_ratio", "nvme_metrics.sh, through the textfile collector"),
+    ("nvme_critical_warning_total", "nvme_metrics.sh, through the textfile collector"),
+    ("nvme_media_errors_total", "nvme_metrics.sh, through the textfile collector"),
+    ("nvme_percentage_used_ratio", "nvme_metrics.sh, through the textfile collector"),
+    ("scrape_log_stored_scrapes_total", "scrape-log has no page of metrics yet"),
+];
+
+fn by_name() -> BTreeMap<String, Vec<Rule>> {
+    let mut alerts: BTreeMap<String, Vec<Rule>> = BTreeMap::new();
+    for rule in rules::alerts() {
+        alerts.entry(rule.name.clone()).or_default().push(rule);
+    }
+    assert!(alerts.len() > 40, "{}", alerts.len());
+    alerts
+}
+
+#[test]
+fn alerts_have_what_a_reader_needs() {
+    for rule in rules::alerts() {
+        let name = rule.name.as_str();
+        match rule.key("severity") {
+            "critical" | "warning" | "info" => assert_ne!(name, WATCHDOG),
+            // Nobody has to be told that the watchdog barks.
+            severity => assert_eq!((severity, name), ("none", WATCHDOG)),
+        }
+        assert_eq!(rule.key("runbook_url"), format!("{RUNBOOKS}{name}.md"));
+        let known = ["for", "keep_firing_for", "severity", "summary", "description", "runbook_url"];
+        let unknown: Vec<&String> = rule.keys.keys().filter(|key| !known.contains(&key.as_str())).collect();
+        assert!(unknown.is_empty(), "{name}: {unknown:?}");
+        if name == WATCHDOG {
+            continue;
+        }
+        let (summary, description) = (rule.key("summary"), rule.key("description"));
+        assert!(summary.contains("$labels.instance") && !summary.contains("$value"), "{name}: {summary}");
+        assert!(
+            description.contains("$labels.instance") && description.ends_with('.'),
+            "{name}: {description}"
+        );
+        // 0 and 1 say no more than the words.
+        let flag = rule.expr.lines().next().unwrap().ends_with(" == 0")
+            || rule.expr.lines().next().unwrap().ends_with(" == 1");
+        let rate = rule.expr.contains("rate(");
+        assert!((flag && !rate) || description.contains("$value"), "{name}: no value in {description}");
+    }
+}
+
+#[test]
+fn expressions_compare_and_take_any_job() {
+    for rule in rules::all() {
+        let (name, expr) = (&rule.name, &rule.expr);
+        assert!(!expr.contains("job=") && !expr.contains("instance="), "{name} selects hosts: {expr}");
+        let compares = ["==", "<", ">"].iter().any(|sign| expr.contains(sign));
+        assert!(rule.kind == Kind::Record || compares || name == WATCHDOG, "{name} has no threshold: {expr}");
+        // The built-in thresholds of the live page are read from here: a number ends each comparison.
+        let ends = expr.lines().filter(|line| line.contains(" > ") || line.contains(" < "));
+        for line in ends.filter(|_| rule.kind == Kind::Alert) {
+            let last = line.rsplit(' ').next().unwrap();
+            assert!(last.parse::<f64>().is_ok(), "{name}: the threshold is not at the end of {line}");
+        }
+    }
+}
+
+#[test]
+fn waits_are_explained() {
+    for rule in rules::alerts().iter().filter(|rule| rule.name != WATCHDOG) {
+        let name = &rule.name;
+        let waits = rule.keys.contains_key("for");
+        let explained =
+            if waits { rule.explained.contains("for") } else { rule.comments.contains("No `for`") };
+        assert!(explained, "{name}: a comment must say why `for` is what it is, or why there is none");
+    }
+}
+
+/// A runbook for each alert and nothing else, and in it what somebody who was woken up looks for.
+#[test]
+fn alerts_have_runbooks() {
+    let names: BTreeSet<String> = by_name().into_keys().collect();
+    let pages = files("deploy/prometheus/runbooks", "md");
+    assert_eq!(pages.iter().map(|page| stem(page)).collect::<BTreeSet<_>>(), names);
+    for page in pages {
+        let text = fs::read_to_string(&page).unwrap();
+        let headings: Vec<&str> = text.lines().filter(|line| line.starts_with('#')).collect();
+        let title = format!("# {}", stem(&page));
+        assert_eq!(headings, [&title, "## Meaning", "## Impact", "## Diagnosis", "## Mitigation"]);
+        assert!(text.contains("```console\n"), "{title} has no command");
+        let empty =
+            text.split("\n## ").skip(1).find(|section| section.lines().nth(2).is_none_or(str::is_empty));
+        assert_eq!(empty, None, "{title}");
+    }
+}
+
+/// One test of promtool's: its name, and for each check the alert and whether it is to fire.
+struct UnitTest {
+    name: String,
+    checks: Vec<(String, bool)>,
+}
+
+fn unit_tests() -> Vec<UnitTest> {
+    let mut tests: Vec<UnitTest> = Vec::new();
+    for file in files("tests/rules", "yml") {
+        for line in fs::read_to_string(file).unwrap().lines() {
+            if let Some(name) = line.strip_prefix("  - name: ") {
+                tests.push(UnitTest { name: name.trim_matches('"').to_owned(), checks: Vec::new() });
+            } else if let Some((_, rest)) = line.split_once("alertname: ") {
+                let alert = rest.split(',').next().unwrap().to_owned();
+                tests.last_mut().unwrap().checks.push((alert, !rest.contains("exp_alerts: []")));
+            } else if line.trim() == "exp_alerts: []" {
+                tests.last_mut().unwrap().checks.last_mut().unwrap().1 = false;
+            }
+        }
+    }
+    assert!(tests.len() > 150, "{}", tests.len());
+    tests
+}
+
+#[test]
+fn alerts_have_tests_of_all_kinds() {
+    let tests = unit_tests();
+    let find = |name: String| {
+        let mut found = tests.iter().filter(|test| test.name == name);
+        let test = found.next().unwrap_or_else(|| panic!("there is no test '{name}' in tests/rules/"));
+        assert!(found.next().is_none(), "two tests are called '{name}'");
+        assert!(!test.checks.is_empty(), "'{name}' checks nothing");
+        test
+    };
+    let healthy = find("healthy hosts".to_owned());
+    let mut expected: BTreeSet<String> = BTreeSet::from(["healthy hosts".to_owned()]);
+    for alert in by_name().keys() {
+        for kind in TESTS {
+            // There is no state in which this one may be quiet.
+            let kind = if alert == WATCHDOG { kind.replace("quiet", "fires") } else { kind.to_owned() };
+            let test = find(format!("{alert}: {kind}"));
+            expected.insert(test.name.clone());
+            assert!(test.checks.iter().all(|(checked, _)| checked == alert), "{}", test.name);
+            let fires = test.checks.iter().any(|(_, fires)| *fires);
+            assert_eq!(fires, kind.starts_with("fires"), "{}", test.name);
+        }
+        let there = healthy.checks.iter().filter(|(checked, _)| checked == alert).count();
+        assert!(there >= 6, "{alert} is checked {there} times among the healthy hosts");
+        let fires = healthy.checks.iter().any(|(checked, fires)| checked == alert && *fires);
+        assert!(!fires || [WATCHDOG, "NodeRebooted"].contains(&alert.as_str()), "{alert}");
+    }
+    let more = tests.iter().filter(|test| !expected.contains(&test.name));
+    for test in more {
+        let (alert, what) = test.name.split_once(": ").unwrap();
+        assert!(by_name().contains_key(alert), "{} is of no alert", test.name);
+        assert!(what.starts_with("fires") && test.checks.iter().any(|(_, fires)| *fires), "{}", test.name);
+    }
+}
+
+/// A misspelt name is a rule that never fires; promtool does not see it.
+#[test]
+fn rules_ask_for_metrics_that_there_are() {
+    let all = rules::all();
+    let recorded: BTreeSet<&str> =
+        all.iter().filter(|rule| rule.kind == Kind::Record).map(|rule| rule.name.as_str()).collect();
+    let used: BTreeSet<String> = all.iter().flat_map(|rule| rules::metrics(&rule.expr)).collect();
+    assert!(used.len() > 70, "{used:?}");
+    for name in &recorded {
+        assert!(used.contains(*name), "nobody asks for what is recorded as {name}");
+    }
+    let mut given = golden_families();
+    given.extend(names_of_a_running_exporter());
+    let elsewhere: BTreeSet<&str> = FROM_ELSEWHERE.iter().map(|(name, _)| *name).collect();
+    let unknown: Vec<&String> = used
+        .iter()
+        .filter(|name| {
+            !given.contains(*name) && !recorded.contains(name.as_str()) && !elsewhere.contains(name.as_str())
+        })
+        .collect();
+    assert!(unknown.is_empty(), "{} metrics that nothing here gives: {unknown:#?}", unknown.len());
+    for (name, reason) in FROM_ELSEWHERE {
+        assert!(used.contains(*name), "no rule asks for {name} ({reason})");
+    }
+}
+
+fn golden_families() -> BTreeSet<String> {
+    let folders = fs::read_dir(project("tests/golden")).unwrap().map(|entry| entry.unwrap().path());
+    let pages = folders.filter(|path| path.is_dir()).flat_map(|path| files(path.to_str().unwrap(), "txt"));
+    let names = |path: std::path::PathBuf| {
+        let text = fs::read_to_string(path).unwrap();
+        let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+        types.map(|family| family.split(' ').next().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    pages.flat_map(names).collect()
+}
+
+/// For what has no files to be read from, such as sizes of file systems and the kernel's clock.
+fn names_of_a_running_exporter() -> BTreeSet<String> {
+    let exporter = vitals_exporter(&[] as &[&str]);
+    wait_until("a page with the use of the CPU", Duration::from_secs(10), || {
+        let samples = Page::read(&exporter.metrics()).samples;
+        let names: BTreeSet<String> = samples.into_keys().map(|series| series.name).collect();
+        // It takes two scrapes that are some time apart.
+        names.contains("vitals_cpu_usage_ratio").then_some(names)
+    })
+}
+
+/// `UPDATE_GOLDEN=1 cargo test --test alert_rules` writes the table anew.
+#[test]
+fn the_table_of_alerts_is_that_of_the_rules() {
+    let mut table = String::from("| alert | severity | fires when | for |\n|---|---|---|---|\n");
+    for rule in rules::alerts() {
+        let expr = rule.expr.replace('\n', " ").replace('|', "\\|");
+        let (name, severity) = (&rule.name, rule.key("severity"));
+        let wait = if rule.key("for").is_empty() { "–" } else { rule.key("for") };
+        writeln!(table, "| [{name}](runbooks/{name}.md) | {severity} | `{expr}` | {wait} |").unwrap();
+    }
+    let path = project("deploy/prometheus/README.md");
+    let readme = fs::read_to_string(&path).unwrap();
+    let (before, rest) = readme.split_once("<!-- alerts -->\n").unwrap();
+    let (_, after) = rest.split_once("<!-- end of alerts -->").unwrap();
+    let made = format!("{before}<!-- alerts -->\n{table}<!-- end of alerts -->{after}");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        fs::write(path, made).unwrap();
+    } else if readme != made {
+        let differing = made.lines().zip(readme.lines()).find(|(made, found)| made != found);
+        panic!("the table of alerts is not that of the rules, first at {differing:?}");
+    }
+}
+
+#[test]
+#[ignore = "needs promtool (tests/run installs it)"]
+fn promtool_takes_the_rules() {
+    let mut command = Command::new("promtool");
+    command
+        .args(["check", "rules", "--lint=all", "--lint-fatal"])
+        .args(files("deploy/prometheus/rules", "yml"));
+    assert_success(&mut command);
+}
+
+#[test]
+#[ignore = "needs promtool (tests/run installs it)"]
+fn alerts_fire_when_they_should() {
+    std::thread::scope(|scope| {
+        for file in files("tests/rules", "yml") {
+            scope.spawn(move || assert_success(Command::new("promtool").args(["test", "rules"]).arg(file)));
+        }
+    });
+}
+
+fn assert_success(command: &mut Command) {
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}:\n{said}");
+}
+
+#[test]
+fn names_are_found_in_expressions() {
+    let expr = r#"sum without (cpu, mode) (rate(a_total{mode=~"idle|x{}", b="c[1m]"}[5m])) / on (job) group_left b:c:d offset 6h > bool 1e9 or (e and f{g="h"} == 0)"#;
+    let found: Vec<String> = rules::metrics(expr).into_iter().filter(|name| name != "group_left").collect();
+    assert_eq!(found, ["a_total", "b:c:d", "e", "f"]);
+}
