@@ -240,6 +240,16 @@ pub fn u32_at(bytes: &[u8], offset: usize) -> Option<u32> {
     bytes.get(offset..)?.first_chunk().map(|chunk| u32::from_ne_bytes(*chunk))
 }
 
+/// An attribute as the kernel writes it, for tests of those who read [`attributes`].
+#[cfg(test)]
+pub(crate) fn attribute(kind: u16, content: &[u8]) -> Vec<u8> {
+    let mut bytes = (4 + content.len() as u16).to_ne_bytes().to_vec();
+    bytes.extend_from_slice(&kind.to_ne_bytes());
+    bytes.extend_from_slice(content);
+    bytes.resize(bytes.len().next_multiple_of(4), 0);
+    bytes
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

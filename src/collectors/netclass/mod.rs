@@ -224,16 +224,11 @@ impl NetClass {
         Self {
             filter: Filter::new(None, settings.pattern(&IGNORED)),
             style: Style { ignore_invalid_speed: settings.switch(&IGNORE_INVALID_SPEED), raw },
-            with_stats: gives_counters(settings),
+            with_stats: settings.switch(&NETLINK) && settings.switch(&WITH_STATS),
             live: (is_own || raw).then(|| Live::new(&folder, raw)),
             files: Files::new(&folder),
         }
     }
-}
-
-/// Whether this collector, if it is on, gives what `netdev` gives otherwise.
-pub(super) fn gives_counters(settings: &Settings) -> bool {
-    settings.switch(&NETLINK) && settings.switch(&WITH_STATS)
 }
 
 impl Collector for NetClass {

@@ -103,14 +103,7 @@ fn scope(address: IpAddr) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn attribute(kind: u16, content: &[u8]) -> Vec<u8> {
-        let mut bytes = (4 + content.len() as u16).to_ne_bytes().to_vec();
-        bytes.extend_from_slice(&kind.to_ne_bytes());
-        bytes.extend_from_slice(content);
-        bytes.resize(bytes.len().next_multiple_of(4), 0);
-        bytes
-    }
+    use crate::host::netlink::attribute;
 
     #[test]
     fn addresses() {

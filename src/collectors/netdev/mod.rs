@@ -6,9 +6,7 @@
 mod address;
 mod proc;
 
-use super::{
-    BuildError, CollectError, Collector, Context, Filter, Flag, FlagKind, Settings, Spec, netclass, read,
-};
+use super::{BuildError, CollectError, Collector, Context, Filter, Flag, FlagKind, Settings, Spec, read};
 use crate::exposition::{Exposition, Kind};
 use crate::host::netlink::NetlinkError;
 use crate::host::{KernelFile, Link, Root, read_small};
@@ -149,8 +147,6 @@ struct NetDev {
     detailed: bool,
     label_alias: bool,
     addresses: Option<Addresses>,
-    /// Whether `netclass` may have written the counters.
-    gives_way: bool,
 }
 
 /// What there is to write of a device, wherever it comes from.
@@ -186,7 +182,6 @@ impl NetDev {
             detailed: settings.switch(&DETAILED),
             label_alias: settings.switch(&LABEL_IFALIAS),
             addresses: settings.switch(&ADDRESS_INFO).then(Addresses::default),
-            gives_way: netclass::gives_counters(settings),
         })
     }
 
@@ -246,8 +241,8 @@ impl NetDev {
 
 impl Collector for NetDev {
     fn collect(&mut self, context: &mut Context, out: &mut Exposition) -> Result<(), CollectError> {
-        if self.gives_way && out.contains("node_network_receive_packets_total") {
-            // A counter that comes twice would spoil the page.
+        if out.contains("node_network_receive_packets_total") {
+            // netclass can be told to give the counters, and one that comes twice would spoil the page.
         } else if let Some(links) = self.ask(context)? {
             let table = if self.detailed { NETLINK_DETAILED } else { NETLINK_SERIES };
             self.write(table, links, out);

@@ -115,14 +115,7 @@ pub(super) fn protocol_name(protocol: u8) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn attribute(kind: u16, content: &[u8]) -> Vec<u8> {
-        let mut bytes = (4 + content.len() as u16).to_ne_bytes().to_vec();
-        bytes.extend_from_slice(&kind.to_ne_bytes());
-        bytes.extend_from_slice(content);
-        bytes.resize(bytes.len().next_multiple_of(4), 0);
-        bytes
-    }
+    use crate::host::netlink::attribute;
 
     fn message(family: u8, bits: u8, kind: u8, attributes: &[Vec<u8>]) -> Vec<u8> {
         let mut bytes = vec![family, bits, 0, 0, 254, 16, 0, kind, 0, 0, 0, 0];
