@@ -23,6 +23,7 @@ use tokio::net::TcpListener;
 
 use crate::base::shutdown::Shutdown;
 use crate::collectors::{BuildError, COLLECTORS, CollectorSet, Settings};
+use crate::host::Root;
 use crate::web::server::{self, Limits, ListenError};
 use gather::Gatherer;
 use routes::Routes;
@@ -82,6 +83,13 @@ impl Exporter {
             CollectorSet::build(COLLECTORS, &config.settings, |name| config.collectors.contains(name))?;
         for name in &config.absent_collectors {
             tracing::debug!(collector = name, "switched off, but not here anyway");
+        }
+        let udev = &config.settings.root.udev;
+        if *udev != Root::default().udev && !udev.is_dir() {
+            tracing::warn!(
+                directory = %udev.display(),
+                "no such directory (--path.udev.data): disks go without what udev knows of them"
+            );
         }
         server::raise_open_files_limit();
         let listeners: Vec<TcpListener> =
