@@ -15,6 +15,8 @@ use crate::host::{Folder, KernelFile, read_small};
 #[derive(Debug)]
 pub(super) struct Chip {
     pub(super) label: String,
+    /// How many times in a row it has been slow to read.
+    pub(super) slow_times: u32,
     /// What its driver calls it.
     name: Option<String>,
     /// Sensors that the driver has a text for.
@@ -52,7 +54,7 @@ impl Chip {
             }
         }
         let name = name_file(folder, buffer).map(|name| clean(&name)).filter(|name| !name.is_empty());
-        let mut chip = Self { label, name, sensor_labels: Vec::new(), readings: Vec::new() };
+        let mut chip = Self { label, slow_times: 0, name, sensor_labels: Vec::new(), readings: Vec::new() };
         for (file, path) in &files {
             let sensor = file.sensor();
             if !filter.keeps(format!("{};{sensor}", chip.label).as_bytes()) {

@@ -56,8 +56,10 @@ pub(super) const SPEC: Spec = Spec {
     },
 };
 
-/// A chip that takes this long is no longer read beside the others.
+/// A chip that takes this long, so many times in a row, is no longer read beside the others. Once may be this thread's
+/// own wait for a CPU.
 const SLOW: Duration = Duration::from_millis(10);
+const SLOW_TIMES: u32 = 3;
 
 struct Hwmon {
     folder: Folder,
@@ -100,13 +102,26 @@ impl Collector for Hwmon {
         for chip in &mut self.prompt {
             let start = Instant::now();
             chip.read(&mut context.buffer);
-            if start.elapsed() >= SLOW {
+            chip.slow_times = if start.elapsed() >= SLOW { chip.slow_times + 1 } else { 0 };
+            if chip.slow_times == SLOW_TIMES {
                 self.turned_slow = true;
                 self.slow.labels.insert(chip.label.clone());
             }
-            chip.write(out);
         }
-        self.slow.collect(context, out)
+        match self.slow.read(context) {
+            Ok(None) => self.prompt.iter().for_each(|chip| chip.write(out)),
+            Ok(Some(slow)) => {
+                let slow = slow.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut all: Vec<&Chip> = self.prompt.iter().chain(&*slow).collect();
+                all.sort_unstable_by(|a, b| a.label.cmp(&b.label));
+                all.into_iter().for_each(|chip| chip.write(out));
+            }
+            Err(error) => {
+                self.prompt.iter().for_each(|chip| chip.write(out));
+                return Err(error);
+            }
+        }
+        Ok(())
     }
 }
 
@@ -126,8 +141,9 @@ impl SlowChips {
         self.chips = (!chips.is_empty()).then(|| Arc::new(Mutex::new(chips)));
     }
 
-    fn collect(&mut self, context: &mut Context, out: &mut Exposition) -> Result<(), CollectError> {
-        let Some(chips) = &self.chips else { return Ok(()) };
+    /// The chips, read just now; nothing if there are none.
+    fn read(&mut self, context: &mut Context) -> Result<Option<&Mutex<Vec<Chip>>>, CollectError> {
+        let Some(chips) = &self.chips else { return Ok(None) };
         let reader = match &mut self.reader {
             Some(reader) => reader,
             none => none.insert(Reader::start("hwmon", read_all()).map_err(|error| {
@@ -136,11 +152,7 @@ impl SlowChips {
         };
         reader.ask(Arc::clone(chips));
         match context.wait(|latest| reader.answer(latest)) {
-            Ok(()) => {
-                let chips = chips.lock().unwrap_or_else(PoisonError::into_inner);
-                chips.iter().for_each(|chip| chip.write(out));
-                Ok(())
-            }
+            Ok(()) => Ok(Some(chips)),
             Err(NoAnswer::Late) => Err(CollectError::Other(format!(
                 "slow sensors have not answered in time, one of them may hang: {}",
                 self.names()
