@@ -3,7 +3,7 @@
 
 use std::os::unix::ffi::OsStrExt;
 
-use super::{CollectError, Collector, Context, DeviceClass, Info, Settings, Spec};
+use super::{CollectError, Collector, Context, DeviceClass, Info, Settings, Spec, no_data_if_absent};
 use crate::exposition::{Exposition, Kind};
 use crate::host::parse::unsigned;
 use crate::host::{Folder, KernelFile, read_small};
@@ -121,11 +121,7 @@ impl Collector for NvmeSubsystem {
             found.extend(keeps.then(|| name.into()));
             keeps
         });
-        let changed = listed.map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => CollectError::NoData("there are no NVMe subsystems"),
-            _ => CollectError::read(self.class.folder(), error),
-        })?;
-        if changed {
+        if no_data_if_absent(listed, self.class.folder(), "there are no NVMe subsystems")? {
             let class = self.class.folder();
             let subsystem = |name: Box<[u8]>| Subsystem {
                 folder: Folder::new(class.join(std::ffi::OsStr::from_bytes(&name))),

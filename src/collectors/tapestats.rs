@@ -3,6 +3,7 @@
 
 use super::{
     Attribute, CollectError, Collector, Context, DeviceClass, Filter, Flag, FlagKind, Settings, Spec,
+    no_data_if_absent,
 };
 use crate::exposition::{Exposition, Kind};
 use crate::host::parse::unsigned;
@@ -80,13 +81,9 @@ impl TapeStats {
 impl Collector for TapeStats {
     fn collect(&mut self, context: &mut Context, out: &mut Exposition) -> Result<(), CollectError> {
         let Self { drives, ignored } = self;
-        match drives.refresh(&mut context.buffer, |name| is_drive(name) && ignored.keeps(name)) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                Err(CollectError::NoData("no /sys/class/scsi_tape"))
-            }
-            Err(error) => Err(CollectError::read(drives.folder(), error)),
-            Ok(_) => drives.write(&mut context.buffer, out),
-        }
+        let listed = drives.refresh(&mut context.buffer, |name| is_drive(name) && ignored.keeps(name));
+        no_data_if_absent(listed, drives.folder(), "no /sys/class/scsi_tape")?;
+        drives.write(&mut context.buffer, out)
     }
 }
 
