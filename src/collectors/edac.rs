@@ -6,7 +6,9 @@
 
 use std::path::Path;
 
-use super::{Attribute, AttributeTable, CollectError, Collector, Context, Settings, Spec, none_if_absent};
+use super::{
+    Attribute, AttributeTable, CollectError, Collector, Context, Settings, Spec, none_if_absent, numbered,
+};
 use crate::exposition::{Exposition, Kind};
 use crate::host::parse::unsigned;
 use crate::host::{Folder, KernelFile, read_small};
@@ -83,7 +85,7 @@ impl Edac {
         self.dimm_labels.clear();
         let folder = std::mem::replace(&mut self.folder, Folder::new(""));
         for name in folder.names() {
-            let Some(controller) = numbered(name, b"mc") else { continue };
+            let Some(controller) = numbered(name, "mc") else { continue };
             let path = folder.entry(name);
             self.controllers.add(&path, &[controller]);
             let unknown = |file: &str| path.join(file.replace("_count", "_noinfo_count"));
@@ -93,7 +95,7 @@ impl Edac {
                 continue;
             }
             for name in rows.names() {
-                let Some(row) = numbered(name, b"csrow") else { continue };
+                let Some(row) = numbered(name, "csrow") else { continue };
                 self.rows.add(&rows.entry(name), &[controller, row]);
                 self.find_channels(&rows.entry(name), controller, row, buffer);
             }
@@ -107,7 +109,7 @@ impl Edac {
             return;
         }
         for name in files.names() {
-            let Some(channel) = name.strip_suffix(b"_ce_count").and_then(|name| numbered(name, b"ch")) else {
+            let Some(channel) = name.strip_suffix(b"_ce_count").and_then(|name| numbered(name, "ch")) else {
                 continue;
             };
             let path = |file: &str| folder.join(format!("ch{}_{file}", String::from_utf8_lossy(channel)));
@@ -144,11 +146,6 @@ impl Collector for Edac {
     }
 }
 
-/// The number in a name such as `mc0`.
-fn numbered<'n>(name: &'n [u8], prefix: &[u8]) -> Option<&'n [u8]> {
-    name.strip_prefix(prefix).filter(|number| unsigned(number).is_some())
-}
-
 /// The label of a module as node_exporter gives it: `CPU#0Channel#1_DIMM#0` without the hashes, and the words of
 /// the kernel's own labels, `mc#0csrow#2channel#1`, apart.
 fn dimm_label(text: &[u8]) -> String {
@@ -165,8 +162,6 @@ mod tests {
     fn labels_of_modules() {
         assert_eq!(dimm_label(b"mc#0csrow#2channel#1"), "mc0_csrow2_channel1");
         assert_eq!(dimm_label(b"CPU_SrcID#0_Ha#0_Chan#1_DIMM#0"), "CPU_SrcID0_Ha0_Chan1_DIMM0");
-        assert_eq!(numbered(b"mc12", b"mc"), Some(&b"12"[..]));
-        assert_eq!((numbered(b"mc", b"mc"), numbered(b"mc1_x", b"mc")), (None, None));
     }
 
     #[test]

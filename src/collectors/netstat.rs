@@ -3,8 +3,7 @@
 //! pattern decides which become families.
 
 use super::{
-    CollectError, Collector, Context, Filter, Flag, FlagKind, Settings, Spec, is_name_part, none_if_absent,
-    read,
+    CollectError, Collector, Context, Filter, Flag, FlagKind, Settings, Spec, name_part, none_if_absent, read,
 };
 use crate::exposition::{Exposition, Kind};
 use crate::host::KernelFile;
@@ -143,7 +142,7 @@ fn kept_columns(heading: &[u8], filter: &Filter) -> Option<Vec<Column>> {
     let mut kept = Vec::new();
     for (place, counter) in names.enumerate() {
         let name = format!("{protocol}_{}", counter.ok()?);
-        if filter.decides(name.as_bytes()) && is_name_part(name.as_bytes()) {
+        if filter.decides(name.as_bytes()) && name_part(name.as_bytes()).is_some() {
             kept.push(Column { place, title: name.replacen('_', "", 1), name });
         }
     }
@@ -179,14 +178,13 @@ fn parse_snmp6(
         name.extend_from_slice(protocol);
         name.push(b'_');
         name.extend_from_slice(counter);
-        if !filter.keeps(name) || !is_name_part(name) {
+        if !filter.keeps(name) {
             continue;
         }
+        let (Some(name), Some(title)) = (name_part(name), name_part(title)) else { continue };
         let value = columns.next().and_then(whole);
         let value = value.ok_or_else(|| ParseError::new(number, "a name and a number", line))?;
-        if let (Ok(name), Ok(title)) = (std::str::from_utf8(name), std::str::from_utf8(title)) {
-            each(name, title, value);
-        }
+        each(name, title, value);
     }
     Ok(())
 }

@@ -3,7 +3,9 @@
 
 use std::os::unix::ffi::OsStrExt;
 
-use super::{CollectError, Collector, Context, DeviceClass, Info, Settings, Spec, no_data_if_absent};
+use super::{
+    CollectError, Collector, Context, DeviceClass, Info, Settings, Spec, no_data_if_absent, numbered,
+};
 use crate::exposition::{Exposition, Kind};
 use crate::host::parse::unsigned;
 use crate::host::{Folder, KernelFile, read_small};
@@ -64,7 +66,7 @@ impl Subsystem {
     fn refresh(&mut self, buffer: &mut Vec<u8>) {
         if self.folder.list(buffer).unwrap_or(true) {
             self.paths.clear();
-            for name in self.folder.names().iter().filter(|name| is_controller(name)) {
+            for name in self.folder.names().iter().filter(|name| numbered(name, "nvme").is_some()) {
                 let controller = self.folder.entry(name);
                 let transport = read_small(&controller.join("transport"), buffer).unwrap_or_default().into();
                 let file = KernelFile::new(controller.join("state"));
@@ -138,11 +140,6 @@ impl Collector for NvmeSubsystem {
     }
 }
 
-/// `nvme0`.
-fn is_controller(name: &[u8]) -> bool {
-    name.strip_prefix(b"nvme").is_some_and(|number| unsigned(number).is_some())
-}
-
 /// `nvme0n1`, and not a path to it (`nvme0c1n1`).
 fn is_namespace(name: &[u8]) -> bool {
     let Some(rest) = name.strip_prefix(b"nvme") else { return false };
@@ -162,7 +159,6 @@ mod tests {
 
     #[test]
     fn names_and_states() {
-        assert!(is_controller(b"nvme12") && !is_controller(b"nvme") && !is_controller(b"nvme0n1"));
         assert!(is_namespace(b"nvme0n1"));
         for other in ["nvme0", "nvme0c1n1", "nvme0n1n2", "nvme0n1p1", "nvmen1", "x"] {
             assert!(!is_namespace(other.as_bytes()), "{other}");

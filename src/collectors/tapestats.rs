@@ -3,7 +3,7 @@
 
 use super::{
     Attribute, CollectError, Collector, Context, DeviceClass, Filter, Flag, FlagKind, Settings, Spec,
-    no_data_if_absent,
+    no_data_if_absent, numbered,
 };
 use crate::exposition::{Exposition, Kind};
 use crate::host::parse::unsigned;
@@ -90,7 +90,7 @@ impl Collector for TapeStats {
 /// Whether `name` is a drive's. Each has more entries, one for each of its modes (`st0a`, `nst0` and so on), with the
 /// same statistics.
 fn is_drive(name: &[u8]) -> bool {
-    name.strip_prefix(b"st").and_then(unsigned).is_some()
+    numbered(name, "st").is_some()
 }
 
 #[cfg(test)]
