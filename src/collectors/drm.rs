@@ -3,6 +3,7 @@
 
 use super::{
     Attribute, AttributeTable, CollectError, Collector, Context, Settings, Spec, none_if_absent, numbered,
+    read_word,
 };
 use crate::exposition::{Exposition, Kind};
 use crate::host::parse::{lines, unsigned};
@@ -98,8 +99,7 @@ impl Collector for Drm {
         let mut family = out.family("node_drm_card_info", "What the card is and does.", Kind::Gauge);
         for card in &mut self.cards {
             for (word, file) in self.words.iter_mut().zip(&mut card.files) {
-                word.clear();
-                word.extend_from_slice(file.value(buffer).unwrap_or_default());
+                read_word(file, word, buffer);
             }
             let [memory_vendor, level, unique_id] = &self.words;
             let labels: [(&str, &[u8]); 5] = [

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::exposition::{Exposition, Kind};
 use crate::host::KernelFile;
-use crate::host::parse::{ParseError, fields, lines, signed, unsigned};
+use crate::host::parse::{ParseError, fields, lines, whole};
 
 const FIELDS: Flag = Flag::new(
     "netstat.fields",
@@ -192,11 +192,6 @@ fn parse_snmp6(
 fn write_sample(name: &str, title: &str, value: f64, out: &mut Exposition) {
     out.family_parts(&["node_netstat_", name], &["Value of ", title, " below /proc/net."], Kind::Untyped)
         .sample(&[], value);
-}
-
-/// Counters go up to 2^64, and `Tcp_MaxConn` is -1.
-fn whole(text: &[u8]) -> Option<f64> {
-    unsigned(text).map(|number| number as f64).or_else(|| signed(text).map(|number| number as f64))
 }
 
 #[cfg(test)]

@@ -89,7 +89,7 @@ impl Nvme {
             for name in folder.names() {
                 let Some(number) = namespace_number(name) else { continue };
                 let path = folder.entry(name);
-                let if_there = |file| Some(path.join(file)).filter(|path| path.exists()).map(KernelFile::new);
+                let if_there = |file| KernelFile::if_exists(path.join(file));
                 self.namespaces.push(Namespace {
                     device: device.clone(),
                     number: number.into(),

@@ -36,6 +36,11 @@ impl KernelFile {
         Self { path: path.into(), open: None }
     }
 
+    /// Names the file if there is one now.
+    pub fn if_exists(path: PathBuf) -> Option<Self> {
+        path.exists().then(|| Self::new(path))
+    }
+
     /// The file's path, for messages.
     pub fn path(&self) -> &Path {
         &self.path

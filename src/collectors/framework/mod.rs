@@ -176,6 +176,12 @@ impl From<BusError> for CollectError {
     }
 }
 
+impl From<NetlinkError> for CollectError {
+    fn from(error: NetlinkError) -> Self {
+        CollectError::Other(error.to_string())
+    }
+}
+
 impl CollectError {
     /// An error about reading `path`.
     pub fn read(path: &Path, source: io::Error) -> Self {
@@ -202,6 +208,12 @@ pub(crate) fn read_or_absent<'b>(
         }
         Err(error) => Err(CollectError::read(file.path(), error)),
     }
+}
+
+/// Puts what `file` says in a word or a line into `word`. Nothing if it can't be read.
+pub(crate) fn read_word(file: &mut KernelFile, word: &mut Vec<u8>, buffer: &mut Vec<u8>) {
+    word.clear();
+    word.extend_from_slice(file.value(buffer).unwrap_or_default());
 }
 
 /// Takes a class of devices that the kernel does not have for one without devices. For collectors which succeed then,
