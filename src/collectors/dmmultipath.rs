@@ -31,7 +31,7 @@ const GAUGES: &[Gauge] = &[
     Gauge {
         family: "node_dmmultipath_device_active",
         help: "Whether the device is in use, not suspended.",
-        value: |device| Some(f64::from(u8::from(!device.is_suspended?))),
+        value: |device| Some(f64::from(!device.is_suspended?)),
     },
     Gauge {
         family: "node_dmmultipath_device_size_bytes",

@@ -102,7 +102,7 @@ impl Subsystem {
                     ("subsystem", &self.name),
                     ("transport", &path.transport),
                 ];
-                family.sample(&labels, f64::from(u8::from(place == current)));
+                family.sample(&labels, f64::from(place == current));
             }
         }
         for (name, help, count) in [

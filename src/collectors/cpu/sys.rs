@@ -117,7 +117,7 @@ impl SysCpu {
         let mut family =
             out.family("node_cpu_online", "CPUs that are online and being scheduled.", Kind::Gauge);
         for cpu in present.iter() {
-            let value = f64::from(u8::from(online.contains(cpu)));
+            let value = f64::from(online.contains(cpu));
             family.sample(&[("cpu", itoa::Buffer::new().format(cpu).as_bytes())], value);
         }
         Ok(())

@@ -166,7 +166,7 @@ impl Collector for PciDevice {
             for state in POWER_STATES {
                 let location = LOCATION.iter().zip(&device.location).map(|(label, value)| (*label, &**value));
                 let labels = location.chain([("state", state.as_bytes())]);
-                family.sample_with(labels, f64::from(u8::from(state.as_bytes() == current)));
+                family.sample_with(labels, f64::from(state.as_bytes() == current));
             }
         }
         let attributes = self.attributes.write(buffer, out);

@@ -83,7 +83,7 @@ impl Collector for TextFile {
             "node_textfile_scrape_error",
             "1 if there was an error opening or reading a file, 0 otherwise",
             Kind::Gauge,
-            f64::from(u8::from(!complaints.is_empty())),
+            f64::from(!complaints.is_empty()),
         );
         self.complain(complaints);
         Ok(())

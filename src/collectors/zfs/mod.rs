@@ -132,7 +132,7 @@ impl Collector for Zfs {
             for PoolState { pool, state } in self.states.iter().filter(|pool| !pool.state.is_empty()) {
                 let is = state.eq_ignore_ascii_case(name.as_bytes());
                 let labels = [("state", name.as_bytes()), ("zpool", &pool.pool)];
-                family.sample(&labels, f64::from(u8::from(is)));
+                family.sample(&labels, f64::from(is));
             }
         }
         Ok(result?)
