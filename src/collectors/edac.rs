@@ -56,7 +56,12 @@ struct Edac {
     folder: Folder,
     controllers: AttributeTable,
     rows: AttributeTable,
-    channels: AttributeTable,
+    channels: Channels,
+}
+
+/// The channels of all rows.
+struct Channels {
+    attributes: AttributeTable,
     dimm_labels: Vec<DimmLabel>,
 }
 
@@ -73,20 +78,21 @@ impl Edac {
             folder: Folder::new(settings.root.sys("devices/system/edac/mc")),
             controllers: AttributeTable::new(CONTROLLER, &["controller"]),
             rows: AttributeTable::new(ROW, &["controller", "csrow"]),
-            channels: AttributeTable::new(CHANNEL, &["channel", "controller", "csrow", "dimm_label"]),
-            dimm_labels: Vec::new(),
+            channels: Channels {
+                attributes: AttributeTable::new(CHANNEL, &["channel", "controller", "csrow", "dimm_label"]),
+                dimm_labels: Vec::new(),
+            },
         }
     }
 
     fn find(&mut self, buffer: &mut Vec<u8>) {
         self.controllers.clear();
         self.rows.clear();
-        self.channels.clear();
-        self.dimm_labels.clear();
-        let folder = std::mem::replace(&mut self.folder, Folder::new(""));
-        for name in folder.names() {
+        self.channels.attributes.clear();
+        self.channels.dimm_labels.clear();
+        for name in self.folder.names() {
             let Some(controller) = numbered(name, "mc") else { continue };
-            let path = folder.entry(name);
+            let path = self.folder.entry(name);
             self.controllers.add(&path, &[controller]);
             let unknown = |file: &str| path.join(file.replace("_count", "_noinfo_count"));
             self.rows.add_at(unknown, &[controller, b"unknown"]);
@@ -97,13 +103,15 @@ impl Edac {
             for name in rows.names() {
                 let Some(row) = numbered(name, "csrow") else { continue };
                 self.rows.add(&rows.entry(name), &[controller, row]);
-                self.find_channels(&rows.entry(name), controller, row, buffer);
+                self.channels.add(&rows.entry(name), controller, row, buffer);
             }
         }
-        self.folder = folder;
     }
+}
 
-    fn find_channels(&mut self, folder: &Path, controller: &[u8], row: &[u8], buffer: &mut Vec<u8>) {
+impl Channels {
+    /// Adds those of the row in `folder`.
+    fn add(&mut self, folder: &Path, controller: &[u8], row: &[u8], buffer: &mut Vec<u8>) {
         let mut files = Folder::new(folder);
         if files.list(buffer).is_err() {
             return;
@@ -122,7 +130,7 @@ impl Edac {
                 }
                 Err(_) => "unknown".to_owned(),
             };
-            self.channels.add_at(path, &[channel, controller, row, label.as_bytes()]);
+            self.attributes.add_at(path, &[channel, controller, row, label.as_bytes()]);
         }
     }
 
@@ -137,12 +145,12 @@ impl Collector for Edac {
     fn collect(&mut self, context: &mut Context, out: &mut Exposition) -> Result<(), CollectError> {
         let buffer = &mut context.buffer;
         let listed = self.folder.list(buffer);
-        if none_if_absent(listed, self.folder.path())? || self.labels_changed(buffer) {
+        if none_if_absent(listed, self.folder.path())? || self.channels.labels_changed(buffer) {
             self.find(buffer);
         }
         let controllers = self.controllers.write(buffer, out);
         let rows = self.rows.write(buffer, out);
-        self.channels.write(buffer, out).and(rows).and(controllers)
+        self.channels.attributes.write(buffer, out).and(rows).and(controllers)
     }
 }
 

@@ -1,5 +1,6 @@
-//! The paths to each NVMe subsystem from `/sys/class/nvme-subsystem` (kernel: `Documentation/admin-guide/nvme-multipath.rst`
-//! and `drivers/nvme/host/multipath.c`). A path is a controller; over a network they come and go.
+//! The paths to each NVMe subsystem from `/sys/class/nvme-subsystem` (kernel:
+//! `Documentation/admin-guide/nvme-multipath.rst` and `drivers/nvme/host/multipath.c`). A path is a controller; over a
+//! network they come and go.
 
 use std::os::unix::ffi::OsStrExt;
 

@@ -1,5 +1,8 @@
 //! Batteries, mains and USB supplies from `/sys/class/power_supply` (kernel:
 //! `Documentation/ABI/testing/sysfs-class-power`).
+//!
+//! Drivers keep what they have read for a moment or ask the battery anew, over a slow bus or through the firmware: a
+//! battery that hangs holds up the scrape until its driver gives up.
 
 use super::{
     Attribute, CollectError, Collector, Context, DeviceClass, Filter, Flag, FlagKind, Info, Settings, Spec,

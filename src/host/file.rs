@@ -198,7 +198,8 @@ impl Folder {
     }
 
     /// Lists the directory and says whether to look at its entries anew: at the first call, when entries have come
-    /// or gone or were replaced, and at the call after that, since a driver may take its time to fill a new device's directory.
+    /// or gone or were replaced, and at the call after that, since a driver may take its time to fill a new device's
+    /// directory.
     ///
     /// # Errors
     /// What opening or reading gave; there are no names then.

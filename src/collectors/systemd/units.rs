@@ -326,7 +326,8 @@ fn write_states(units: &[Unit<'_>], bus: &mut Bus, out: &mut Exposition) -> Resu
     Ok(())
 }
 
-/// Writes one number of the units that have it. A unit that has just gone, and systemd too old for the property, refuse.
+/// Writes one number of the units that have it. A unit that has just gone, and systemd too old for the property,
+/// refuse.
 fn write_number(
     number: &Number,
     units: &[Unit<'_>],
