@@ -83,7 +83,7 @@ impl Arp {
                 self.netlink = None;
                 Ok(false)
             }
-            Err(error) => Err(CollectError::Other(error.to_string())),
+            Err(error) => Err(error.into()),
         }
     }
 }
@@ -106,7 +106,7 @@ impl Collector for Arp {
         if !over_netlink {
             by_name.iter().for_each(|(device, entries)| write(device, *entries));
         } else if !by_index.is_empty() {
-            let links = context.links().map_err(|error| CollectError::Other(error.to_string()))?;
+            let links = context.links()?;
             for link in links {
                 let found = by_index.iter().find(|(index, _)| *index == link.index);
                 if let Some((_, entries)) = found {

@@ -2,7 +2,7 @@
 
 use super::{
     Attribute, AttributeTable, Branch, Branches, CollectError, Collector, Context, Flag, FlagKind, Key,
-    KeyedTable, Settings, Spec, none_if_absent,
+    KeyedTable, Settings, Spec, none_if_absent, numbered,
 };
 use crate::exposition::{Exposition, Kind};
 use crate::host::parse::{binary_suffix, float, unsigned};
@@ -168,13 +168,14 @@ impl Bcache {
         for Branch { name: uuid, path, folders } in self.listed.iter() {
             self.sets.add(path, &[uuid]);
             for folder in folders {
+                // Beside devices there are files such as `cache_available_percent`.
                 for name in folder.names() {
                     let path = folder.entry(name);
-                    if is_numbered(name, b"bdev") {
+                    if numbered(name, "bdev").is_some() {
                         self.backing.add(&path, &[name, uuid]);
                         self.readaheads.add(&path, &[name, uuid]);
                         self.writeback.add(&path, &[name, uuid]);
-                    } else if is_numbered(name, b"cache") {
+                    } else if numbered(name, "cache").is_some() {
                         self.caches.add(&path, &[name, uuid]);
                         self.priority.iter_mut().for_each(|table| table.add(&path, &[name, uuid]));
                     }
@@ -201,11 +202,6 @@ impl Collector for Bcache {
         ];
         results.into_iter().collect()
     }
-}
-
-/// Whether the name is that of a device such as `bdev0`. There are files such as `cache_available_percent` as well.
-fn is_numbered(name: &[u8], kind: &[u8]) -> bool {
-    name.strip_prefix(kind).and_then(<[u8]>::first).is_some_and(u8::is_ascii_digit)
 }
 
 /// A number as the kernel's `bch_hprint` writes it: `912`, or `3.7k` with one letter for a power of 1024. What is
@@ -236,14 +232,5 @@ mod tests {
         let rate = |text: &str| (WRITEBACK[1].value)(text.as_bytes());
         assert_eq!((rate("-4.0k/sec"), rate("7/sec"), rate("--1")), (Some(-4096.0), Some(7.0), None));
         assert_eq!(((PRIORITY[0].value)(b"99%"), (PRIORITY[0].value)(b"%")), (Some(99.0), None));
-    }
-
-    #[test]
-    fn names_of_devices() {
-        let is = |name: &str| is_numbered(name.as_bytes(), b"cache");
-        assert_eq!(
-            ["cache0", "cache12", "cache", "cache_available_percent", "bdev0"].map(is),
-            [true, true, false, false, false]
-        );
     }
 }

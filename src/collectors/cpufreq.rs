@@ -121,7 +121,7 @@ impl CpuFreq {
             let Ok(present) = governor.present.value(buffer) else { continue };
             for name in &governor.available {
                 let labels = [("cpu", &*governor.cpu), ("governor", name)];
-                family.sample(&labels, f64::from(u8::from(**name == *present)));
+                family.sample(&labels, f64::from(**name == *present));
             }
         }
     }

@@ -4,7 +4,7 @@
 //!
 //! A device is looked at once for whether it is a multipath device, and again when block devices have come or gone.
 
-use super::{CollectError, Collector, Context, Settings, Spec, no_data_if_absent};
+use super::{CollectError, Collector, Context, Settings, Spec, no_data_if_absent, read_word};
 use crate::exposition::{Exposition, Kind};
 use crate::host::parse::{ParseError, unsigned};
 use crate::host::{FileError, Folder, KernelFile, read_small};
@@ -31,7 +31,7 @@ const GAUGES: &[Gauge] = &[
     Gauge {
         family: "node_dmmultipath_device_active",
         help: "Whether the device is in use, not suspended.",
-        value: |device| Some(f64::from(u8::from(!device.is_suspended?))),
+        value: |device| Some(f64::from(!device.is_suspended?)),
     },
     Gauge {
         family: "node_dmmultipath_device_size_bytes",
@@ -132,8 +132,7 @@ impl Device {
     /// Reads all of the device. What can't be read is absent.
     fn read(&mut self, blocks: &Folder, buffer: &mut Vec<u8>) -> Result<(), FileError> {
         for (text, file) in [(&mut self.name, &mut self.name_file), (&mut self.uuid, &mut self.uuid_file)] {
-            text.clear();
-            text.extend_from_slice(file.value(buffer).unwrap_or_default());
+            read_word(file, text, buffer);
         }
         let had_paths = !self.paths.is_empty();
         if self.slaves.list(buffer).unwrap_or(had_paths) {
@@ -145,8 +144,7 @@ impl Device {
             self.paths = self.slaves.names().iter().map(|name| path(name)).collect();
         }
         for Path { file, state, .. } in &mut self.paths {
-            state.clear();
-            state.extend_from_slice(file.value(buffer).unwrap_or_default());
+            read_word(file, state, buffer);
         }
         let is_suspended = number(&mut self.suspended_file, buffer);
         let size_sectors = number(&mut self.size_file, buffer);

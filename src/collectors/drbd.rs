@@ -61,19 +61,18 @@ impl Collector for Drbd {
 }
 
 fn write(device: &[u8], item: &Item, out: &mut Exposition) {
-    let truth = |is: bool| f64::from(u8::from(is));
     match *item {
         Item::Connected(is) => {
             let help = "Whether DRBD is connected to the peer.";
-            out.family("node_drbd_connected", help, Kind::Gauge).sample(&[("device", device)], truth(is));
+            out.family("node_drbd_connected", help, Kind::Gauge).sample(&[("device", device)], f64::from(is));
         }
         Item::Count((_, name, help, kind, unit), count) => {
             out.family(name, help, *kind).sample(&[("device", device)], count as f64 * unit);
         }
         Item::Pair(name, help, local, remote) => {
             let mut family = out.family(name, help, Kind::Gauge);
-            family.sample(&[("device", device), ("node", b"local")], truth(local));
-            family.sample(&[("device", device), ("node", b"remote")], truth(remote));
+            family.sample(&[("device", device), ("node", b"local")], f64::from(local));
+            family.sample(&[("device", device), ("node", b"remote")], f64::from(remote));
         }
     }
 }

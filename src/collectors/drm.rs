@@ -1,7 +1,10 @@
 //! AMD graphics cards from `/sys/class/drm/card*/device` (kernel: `Documentation/gpu/amdgpu/driver-misc.rst`). Reading
 //! how busy a card is asks its firmware.
 
-use super::{Attribute, AttributeTable, CollectError, Collector, Context, Settings, Spec, none_if_absent};
+use super::{
+    Attribute, AttributeTable, CollectError, Collector, Context, Settings, Spec, none_if_absent, numbered,
+    read_word,
+};
 use crate::exposition::{Exposition, Kind};
 use crate::host::parse::{lines, unsigned};
 use crate::host::{Folder, KernelFile, read_small};
@@ -73,9 +76,7 @@ impl Drm {
         self.attributes.clear();
         self.cards.clear();
         // Beside the cards there are their connectors, such as card0-DP-1.
-        let is_card =
-            |name: &[u8]| name.strip_prefix(b"card").is_some_and(|number| unsigned(number).is_some());
-        for name in self.folder.names().iter().filter(|name| is_card(name)) {
+        for name in self.folder.names().iter().filter(|name| numbered(name, "card").is_some()) {
             let card = self.folder.entry(name);
             let device = card.join("device");
             let Ok(uevent) = read_small(&device.join("uevent"), buffer) else { continue };
@@ -98,8 +99,7 @@ impl Collector for Drm {
         let mut family = out.family("node_drm_card_info", "What the card is and does.", Kind::Gauge);
         for card in &mut self.cards {
             for (word, file) in self.words.iter_mut().zip(&mut card.files) {
-                word.clear();
-                word.extend_from_slice(file.value(buffer).unwrap_or_default());
+                read_word(file, word, buffer);
             }
             let [memory_vendor, level, unique_id] = &self.words;
             let labels: [(&str, &[u8]); 5] = [

@@ -6,7 +6,9 @@
 
 use std::path::Path;
 
-use super::{Attribute, AttributeTable, CollectError, Collector, Context, Settings, Spec, none_if_absent};
+use super::{
+    Attribute, AttributeTable, CollectError, Collector, Context, Settings, Spec, none_if_absent, numbered,
+};
 use crate::exposition::{Exposition, Kind};
 use crate::host::parse::unsigned;
 use crate::host::{Folder, KernelFile, read_small};
@@ -54,7 +56,12 @@ struct Edac {
     folder: Folder,
     controllers: AttributeTable,
     rows: AttributeTable,
-    channels: AttributeTable,
+    channels: Channels,
+}
+
+/// The channels of all rows.
+struct Channels {
+    attributes: AttributeTable,
     dimm_labels: Vec<DimmLabel>,
 }
 
@@ -71,20 +78,21 @@ impl Edac {
             folder: Folder::new(settings.root.sys("devices/system/edac/mc")),
             controllers: AttributeTable::new(CONTROLLER, &["controller"]),
             rows: AttributeTable::new(ROW, &["controller", "csrow"]),
-            channels: AttributeTable::new(CHANNEL, &["channel", "controller", "csrow", "dimm_label"]),
-            dimm_labels: Vec::new(),
+            channels: Channels {
+                attributes: AttributeTable::new(CHANNEL, &["channel", "controller", "csrow", "dimm_label"]),
+                dimm_labels: Vec::new(),
+            },
         }
     }
 
     fn find(&mut self, buffer: &mut Vec<u8>) {
         self.controllers.clear();
         self.rows.clear();
-        self.channels.clear();
-        self.dimm_labels.clear();
-        let folder = std::mem::replace(&mut self.folder, Folder::new(""));
-        for name in folder.names() {
-            let Some(controller) = numbered(name, b"mc") else { continue };
-            let path = folder.entry(name);
+        self.channels.attributes.clear();
+        self.channels.dimm_labels.clear();
+        for name in self.folder.names() {
+            let Some(controller) = numbered(name, "mc") else { continue };
+            let path = self.folder.entry(name);
             self.controllers.add(&path, &[controller]);
             let unknown = |file: &str| path.join(file.replace("_count", "_noinfo_count"));
             self.rows.add_at(unknown, &[controller, b"unknown"]);
@@ -93,21 +101,23 @@ impl Edac {
                 continue;
             }
             for name in rows.names() {
-                let Some(row) = numbered(name, b"csrow") else { continue };
+                let Some(row) = numbered(name, "csrow") else { continue };
                 self.rows.add(&rows.entry(name), &[controller, row]);
-                self.find_channels(&rows.entry(name), controller, row, buffer);
+                self.channels.add(&rows.entry(name), controller, row, buffer);
             }
         }
-        self.folder = folder;
     }
+}
 
-    fn find_channels(&mut self, folder: &Path, controller: &[u8], row: &[u8], buffer: &mut Vec<u8>) {
+impl Channels {
+    /// Adds those of the row in `folder`.
+    fn add(&mut self, folder: &Path, controller: &[u8], row: &[u8], buffer: &mut Vec<u8>) {
         let mut files = Folder::new(folder);
         if files.list(buffer).is_err() {
             return;
         }
         for name in files.names() {
-            let Some(channel) = name.strip_suffix(b"_ce_count").and_then(|name| numbered(name, b"ch")) else {
+            let Some(channel) = name.strip_suffix(b"_ce_count").and_then(|name| numbered(name, "ch")) else {
                 continue;
             };
             let path = |file: &str| folder.join(format!("ch{}_{file}", String::from_utf8_lossy(channel)));
@@ -120,7 +130,7 @@ impl Edac {
                 }
                 Err(_) => "unknown".to_owned(),
             };
-            self.channels.add_at(path, &[channel, controller, row, label.as_bytes()]);
+            self.attributes.add_at(path, &[channel, controller, row, label.as_bytes()]);
         }
     }
 
@@ -135,18 +145,13 @@ impl Collector for Edac {
     fn collect(&mut self, context: &mut Context, out: &mut Exposition) -> Result<(), CollectError> {
         let buffer = &mut context.buffer;
         let listed = self.folder.list(buffer);
-        if none_if_absent(listed, self.folder.path())? || self.labels_changed(buffer) {
+        if none_if_absent(listed, self.folder.path())? || self.channels.labels_changed(buffer) {
             self.find(buffer);
         }
         let controllers = self.controllers.write(buffer, out);
         let rows = self.rows.write(buffer, out);
-        self.channels.write(buffer, out).and(rows).and(controllers)
+        self.channels.attributes.write(buffer, out).and(rows).and(controllers)
     }
-}
-
-/// The number in a name such as `mc0`.
-fn numbered<'n>(name: &'n [u8], prefix: &[u8]) -> Option<&'n [u8]> {
-    name.strip_prefix(prefix).filter(|number| unsigned(number).is_some())
 }
 
 /// The label of a module as node_exporter gives it: `CPU#0Channel#1_DIMM#0` without the hashes, and the words of
@@ -165,8 +170,6 @@ mod tests {
     fn labels_of_modules() {
         assert_eq!(dimm_label(b"mc#0csrow#2channel#1"), "mc0_csrow2_channel1");
         assert_eq!(dimm_label(b"CPU_SrcID#0_Ha#0_Chan#1_DIMM#0"), "CPU_SrcID0_Ha0_Chan1_DIMM0");
-        assert_eq!(numbered(b"mc12", b"mc"), Some(&b"12"[..]));
-        assert_eq!((numbered(b"mc", b"mc"), numbered(b"mc1_x", b"mc")), (None, None));
     }
 
     #[test]

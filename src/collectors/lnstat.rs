@@ -2,7 +2,7 @@
 //! others; read by `lnstat(8)`). Each file has a line with the names of its columns and a line for each possible
 //! CPU, all numbers in hexadecimal.
 
-use super::{CollectError, Collector, Context, Settings, Spec, is_name_part, none_if_absent, read};
+use super::{CollectError, Collector, Context, Settings, Spec, name_part, none_if_absent, read};
 use crate::exposition::{Exposition, Kind};
 use crate::host::parse::{ParseError, fields, hexadecimal, lines};
 use crate::host::{Folder, KernelFile};
@@ -65,8 +65,7 @@ fn write(
 /// The names in the first line, with their places.
 fn columns(text: &[u8]) -> impl Iterator<Item = (usize, &str)> {
     let header = lines(text).next().map_or(&b""[..], |(_, header)| header);
-    let named = fields(header).enumerate().filter(|(_, column)| is_name_part(column));
-    named.filter_map(|(place, column)| Some((place, std::str::from_utf8(column).ok()?)))
+    fields(header).enumerate().filter_map(|(place, column)| Some((place, name_part(column)?)))
 }
 
 /// What each CPU has in the column at `place`.

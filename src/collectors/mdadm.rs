@@ -204,7 +204,7 @@ fn write_states(arrays: &[Array<'_>], out: &mut Exposition) {
     for array in arrays {
         for (name, state) in STATES {
             let labels = [("device", array.name), ("state", name.as_bytes())];
-            family.sample(&labels, f64::from(u8::from(array.state == state)));
+            family.sample(&labels, f64::from(array.state == state));
         }
     }
     let mut family = out.family("node_md_disks", "Disks of the array by their state.", Kind::Gauge);

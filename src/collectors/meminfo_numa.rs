@@ -4,7 +4,9 @@
 //! Unlike [`super::meminfo`] it gives all keys that there are, and node_exporter's names do not say that those with
 //! a unit are bytes.
 
-use super::{CollectError, Collector, Context, Settings, Spec, is_name_part, none_if_absent, read};
+use super::{
+    CollectError, Collector, Context, Settings, Spec, key_counts, name_part, none_if_absent, numbered, read,
+};
 use crate::exposition::{Exposition, Kind};
 use crate::host::parse::{ParseError, fields, lines, unsigned};
 use crate::host::{Folder, KernelFile};
@@ -36,9 +38,7 @@ impl MemInfoNuma {
     fn find(&mut self) {
         self.nodes.clear();
         for name in self.folder.names() {
-            let Some(number) = name.strip_prefix(b"node").filter(|number| unsigned(number).is_some()) else {
-                continue;
-            };
+            let Some(number) = numbered(name, "node") else { continue };
             let folder = self.folder.entry(name);
             self.nodes.push(Node {
                 number: number.into(),
@@ -90,7 +90,7 @@ fn write_allocations(
     out: &mut Exposition,
 ) -> Result<(), CollectError> {
     let text = read(file, buffer)?;
-    for entry in parse_allocations(text) {
+    for entry in key_counts(text, name_part) {
         let (key, value) = entry.map_err(|error| error.at(file.path()))?;
         let help = ["Memory information field ", key, "_total."];
         out.family_parts(&["node_memory_numa_", key, "_total"], &help, Kind::Counter)
@@ -132,22 +132,6 @@ fn family_key(key: &[u8]) -> Option<Key<'_>> {
     }
 }
 
-fn name_part(key: &[u8]) -> Option<&str> {
-    std::str::from_utf8(key).ok().filter(|_| is_name_part(key))
-}
-
-/// Parses lines such as `numa_hit 175691146`.
-fn parse_allocations(text: &[u8]) -> impl Iterator<Item = Result<(&str, u64), ParseError>> {
-    lines(text).filter_map(|(number, line)| {
-        let mut columns = fields(line);
-        let key = name_part(columns.next()?)?;
-        let count = columns.next().and_then(unsigned);
-        Some(
-            count.map(|count| (key, count)).ok_or_else(|| ParseError::new(number, "a key and a count", line)),
-        )
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -165,7 +149,6 @@ mod tests {
         for bad in ["Node 0 X: 1 MB\n", "Node 0 X:\n", "Node 0\n", "Node 0 X: -1 kB\n"] {
             assert!(parse_memory(bad.as_bytes()).any(|entry| entry.is_err()), "{bad}");
         }
-        assert!(parse_allocations(b"numa_hit x\n").any(|entry| entry.is_err()));
     }
 
     #[test]
@@ -173,9 +156,6 @@ mod tests {
         let node = "sys/devices/system/node/node0";
         crate::collectors::at_every_cut(&format!("{node}/meminfo"), |text| {
             parse_memory(text).collect::<Result<Vec<_>, _>>().map(|all| all.len())
-        });
-        crate::collectors::at_every_cut(&format!("{node}/numastat"), |text| {
-            parse_allocations(text).collect::<Result<Vec<_>, _>>().map(|all| all.len())
         });
     }
 }

@@ -3,12 +3,11 @@
 //! pattern decides which become families.
 
 use super::{
-    CollectError, Collector, Context, Filter, Flag, FlagKind, Settings, Spec, is_name_part, none_if_absent,
-    read,
+    CollectError, Collector, Context, Filter, Flag, FlagKind, Settings, Spec, name_part, none_if_absent, read,
 };
 use crate::exposition::{Exposition, Kind};
 use crate::host::KernelFile;
-use crate::host::parse::{ParseError, fields, lines, signed, unsigned};
+use crate::host::parse::{ParseError, fields, lines, whole};
 
 const FIELDS: Flag = Flag::new(
     "netstat.fields",
@@ -143,7 +142,7 @@ fn kept_columns(heading: &[u8], filter: &Filter) -> Option<Vec<Column>> {
     let mut kept = Vec::new();
     for (place, counter) in names.enumerate() {
         let name = format!("{protocol}_{}", counter.ok()?);
-        if filter.decides(name.as_bytes()) && is_name_part(name.as_bytes()) {
+        if filter.decides(name.as_bytes()) && name_part(name.as_bytes()).is_some() {
             kept.push(Column { place, title: name.replacen('_', "", 1), name });
         }
     }
@@ -179,14 +178,13 @@ fn parse_snmp6(
         name.extend_from_slice(protocol);
         name.push(b'_');
         name.extend_from_slice(counter);
-        if !filter.keeps(name) || !is_name_part(name) {
+        if !filter.keeps(name) {
             continue;
         }
+        let (Some(name), Some(title)) = (name_part(name), name_part(title)) else { continue };
         let value = columns.next().and_then(whole);
         let value = value.ok_or_else(|| ParseError::new(number, "a name and a number", line))?;
-        if let (Ok(name), Ok(title)) = (std::str::from_utf8(name), std::str::from_utf8(title)) {
-            each(name, title, value);
-        }
+        each(name, title, value);
     }
     Ok(())
 }
@@ -194,11 +192,6 @@ fn parse_snmp6(
 fn write_sample(name: &str, title: &str, value: f64, out: &mut Exposition) {
     out.family_parts(&["node_netstat_", name], &["Value of ", title, " below /proc/net."], Kind::Untyped)
         .sample(&[], value);
-}
-
-/// Counters go up to 2^64, and `Tcp_MaxConn` is -1.
-fn whole(text: &[u8]) -> Option<f64> {
-    unsigned(text).map(|number| number as f64).or_else(|| signed(text).map(|number| number as f64))
 }
 
 #[cfg(test)]

@@ -3,7 +3,9 @@
 //! For `nuse` the kernel asks the device, at most once in some seconds. A controller that does not answer can hold
 //! that up until the kernel gives up on it.
 
-use super::{CollectError, Collector, Context, DeviceClass, Info, Settings, Spec, none_if_absent};
+use super::{
+    CollectError, Collector, Context, DeviceClass, Info, Settings, Spec, no_data_if_absent, none_if_absent,
+};
 use crate::exposition::{Exposition, Kind};
 use crate::host::parse::unsigned;
 use crate::host::{Folder, KernelFile};
@@ -87,7 +89,7 @@ impl Nvme {
             for name in folder.names() {
                 let Some(number) = namespace_number(name) else { continue };
                 let path = folder.entry(name);
-                let if_there = |file| Some(path.join(file)).filter(|path| path.exists()).map(KernelFile::new);
+                let if_there = |file| KernelFile::if_exists(path.join(file));
                 self.namespaces.push(Namespace {
                     device: device.clone(),
                     number: number.into(),
@@ -142,12 +144,8 @@ impl Nvme {
 impl Collector for Nvme {
     fn collect(&mut self, context: &mut Context, out: &mut Exposition) -> Result<(), CollectError> {
         let buffer = &mut context.buffer;
-        let mut changed = match self.controllers.refresh(buffer, |_| true) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Err(CollectError::NoData("the kernel has no NVMe"));
-            }
-            listed => listed.map_err(|error| CollectError::read(self.controllers.folder(), error))?,
-        };
+        let listed = self.controllers.refresh(buffer, |_| true);
+        let mut changed = no_data_if_absent(listed, self.controllers.folder(), "the kernel has no NVMe")?;
         if !self.controllers.names().is_empty() {
             let listed = self.block.list(buffer);
             changed |= none_if_absent(listed, self.block.path())?;

@@ -1,9 +1,12 @@
-//! The paths to each NVMe subsystem from `/sys/class/nvme-subsystem` (kernel: `Documentation/admin-guide/nvme-multipath.rst`
-//! and `drivers/nvme/host/multipath.c`). A path is a controller; over a network they come and go.
+//! The paths to each NVMe subsystem from `/sys/class/nvme-subsystem` (kernel:
+//! `Documentation/admin-guide/nvme-multipath.rst` and `drivers/nvme/host/multipath.c`). A path is a controller; over a
+//! network they come and go.
 
 use std::os::unix::ffi::OsStrExt;
 
-use super::{CollectError, Collector, Context, DeviceClass, Info, Settings, Spec};
+use super::{
+    CollectError, Collector, Context, DeviceClass, Info, Settings, Spec, no_data_if_absent, numbered,
+};
 use crate::exposition::{Exposition, Kind};
 use crate::host::parse::unsigned;
 use crate::host::{Folder, KernelFile, read_small};
@@ -64,7 +67,7 @@ impl Subsystem {
     fn refresh(&mut self, buffer: &mut Vec<u8>) {
         if self.folder.list(buffer).unwrap_or(true) {
             self.paths.clear();
-            for name in self.folder.names().iter().filter(|name| is_controller(name)) {
+            for name in self.folder.names().iter().filter(|name| numbered(name, "nvme").is_some()) {
                 let controller = self.folder.entry(name);
                 let transport = read_small(&controller.join("transport"), buffer).unwrap_or_default().into();
                 let file = KernelFile::new(controller.join("state"));
@@ -100,7 +103,7 @@ impl Subsystem {
                     ("subsystem", &self.name),
                     ("transport", &path.transport),
                 ];
-                family.sample(&labels, f64::from(u8::from(place == current)));
+                family.sample(&labels, f64::from(place == current));
             }
         }
         for (name, help, count) in [
@@ -121,11 +124,7 @@ impl Collector for NvmeSubsystem {
             found.extend(keeps.then(|| name.into()));
             keeps
         });
-        let changed = listed.map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => CollectError::NoData("there are no NVMe subsystems"),
-            _ => CollectError::read(self.class.folder(), error),
-        })?;
-        if changed {
+        if no_data_if_absent(listed, self.class.folder(), "there are no NVMe subsystems")? {
             let class = self.class.folder();
             let subsystem = |name: Box<[u8]>| Subsystem {
                 folder: Folder::new(class.join(std::ffi::OsStr::from_bytes(&name))),
@@ -140,11 +139,6 @@ impl Collector for NvmeSubsystem {
         }
         self.class.write(buffer, out)
     }
-}
-
-/// `nvme0`.
-fn is_controller(name: &[u8]) -> bool {
-    name.strip_prefix(b"nvme").is_some_and(|number| unsigned(number).is_some())
 }
 
 /// `nvme0n1`, and not a path to it (`nvme0c1n1`).
@@ -166,7 +160,6 @@ mod tests {
 
     #[test]
     fn names_and_states() {
-        assert!(is_controller(b"nvme12") && !is_controller(b"nvme") && !is_controller(b"nvme0n1"));
         assert!(is_namespace(b"nvme0n1"));
         for other in ["nvme0", "nvme0c1n1", "nvme0n1n2", "nvme0n1p1", "nvmen1", "x"] {
             assert!(!is_namespace(other.as_bytes()), "{other}");

@@ -1,8 +1,12 @@
 //! Batteries, mains and USB supplies from `/sys/class/power_supply` (kernel:
 //! `Documentation/ABI/testing/sysfs-class-power`).
+//!
+//! Drivers keep what they have read for a moment or ask the battery anew, over a slow bus or through the firmware: a
+//! battery that hangs holds up the scrape until its driver gives up.
 
 use super::{
     Attribute, CollectError, Collector, Context, DeviceClass, Filter, Flag, FlagKind, Info, Settings, Spec,
+    no_data_if_absent,
 };
 use crate::exposition::{Exposition, Kind};
 use crate::host::parse::signed;
@@ -322,12 +326,8 @@ impl PowerSupplies {
 
 impl Collector for PowerSupplies {
     fn collect(&mut self, context: &mut Context, out: &mut Exposition) -> Result<(), CollectError> {
-        match self.devices.refresh(&mut context.buffer, |name| self.filter.keeps(name)) {
-            Ok(_) => self.devices.write(&mut context.buffer, out),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                Err(CollectError::NoData("the kernel has no power supplies"))
-            }
-            Err(error) => Err(CollectError::read(self.devices.folder(), error)),
-        }
+        let listed = self.devices.refresh(&mut context.buffer, |name| self.filter.keeps(name));
+        no_data_if_absent(listed, self.devices.folder(), "the kernel has no power supplies")?;
+        self.devices.write(&mut context.buffer, out)
     }
 }

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::os::unix::ffi::OsStrExt;
 
-use super::{CollectError, Collector, Context, Flag, FlagKind, Settings, Spec};
+use super::{CollectError, Collector, Context, Flag, FlagKind, Settings, Spec, no_data_if_absent};
 use crate::exposition::{Exposition, Kind};
 use crate::host::parse::{ParseError, unsigned};
 use crate::host::{Folder, KernelFile, read_small};
@@ -87,13 +87,9 @@ impl Rapl {
 
 impl Collector for Rapl {
     fn collect(&mut self, context: &mut Context, out: &mut Exposition) -> Result<(), CollectError> {
-        match self.folder.list(&mut context.buffer) {
-            Ok(true) => self.find(&mut context.buffer),
-            Ok(false) => {}
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Err(CollectError::NoData("the kernel has no power caps"));
-            }
-            Err(error) => return Err(CollectError::read(self.folder.path(), error)),
+        let listed = self.folder.list(&mut context.buffer);
+        if no_data_if_absent(listed, self.folder.path(), "the kernel has no power caps")? {
+            self.find(&mut context.buffer);
         }
         let mut result = Ok(());
         for zones in self.zones.chunk_by_mut(|a, b| a.family == b.family) {

@@ -1,7 +1,7 @@
 //! Sockets in use by protocol, from `/proc/net/sockstat` and `sockstat6` (kernel: `sockstat_seq_show` in
 //! `net/ipv4/proc.c`, `sockstat6_seq_show` in `net/ipv6/proc.c`).
 
-use super::{CollectError, Collector, Context, Settings, Spec, is_name_part, none_if_absent};
+use super::{CollectError, Collector, Context, Settings, Spec, name_part, none_if_absent};
 use crate::exposition::{Exposition, Kind};
 use crate::host::KernelFile;
 use crate::host::parse::{ParseError, fields, lines, unsigned};
@@ -74,8 +74,7 @@ struct Count<'a> {
 fn parse(text: &[u8]) -> impl Iterator<Item = Result<Count<'_>, ParseError>> {
     lines(text).flat_map(|(number, line)| {
         let mut columns = fields(line);
-        let protocol = columns.next().and_then(|word| word.strip_suffix(b":"));
-        let protocol = protocol.filter(|name| is_name_part(name)).and_then(|name| str::from_utf8(name).ok());
+        let protocol = columns.next().and_then(|word| word.strip_suffix(b":")).and_then(name_part);
         std::iter::from_fn(move || Some((protocol?, columns.next()?, columns.next()))).filter_map(
             move |(protocol, word, value)| {
                 let state = match protocol {

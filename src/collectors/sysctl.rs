@@ -3,7 +3,7 @@
 use super::{BuildError, CollectError, Collector, Context, Flag, FlagKind, Settings, Spec, read};
 use crate::exposition::{Exposition, Kind};
 use crate::host::KernelFile;
-use crate::host::parse::{ParseError, fields, signed, unsigned};
+use crate::host::parse::{ParseError, fields, whole};
 
 const INCLUDE: Flag = Flag::new(
     "sysctl.include",
@@ -99,9 +99,9 @@ fn metric_name(name: &str) -> String {
 
 impl Collector for Sysctl {
     fn collect(&mut self, context: &mut Context, out: &mut Exposition) -> Result<(), CollectError> {
-        let mut first_error = None;
+        let mut result = Ok(());
         for setting in &mut self.numbers {
-            first_error = first_error.or(setting.write(&mut context.buffer, out).err());
+            result = result.and(setting.write(&mut context.buffer, out));
         }
         let mut family = out.family("node_sysctl_info", "Values of settings that are words.", Kind::Gauge);
         for setting in &mut self.words {
@@ -114,10 +114,10 @@ impl Collector for Sysctl {
                         family.sample(&labels, 1.0);
                     }
                 }
-                Err(error) => first_error = first_error.or(Some(error)),
+                Err(error) => result = result.and(Err(error)),
             }
         }
-        first_error.map_or(Ok(()), Err)
+        result
     }
 }
 
@@ -127,7 +127,7 @@ impl Numbers {
         let text = read(file, buffer)?;
         let columns = fields(text).count();
         let error = || ParseError::new(1, "whole numbers", text).at(file.path());
-        let numbers = fields(text).map(|column| number(column).ok_or_else(error));
+        let numbers = fields(text).map(|column| whole(column).ok_or_else(error));
         if !keys.is_empty() && keys.len() != columns {
             return Err(CollectError::Other(format!(
                 "--collector.{} names {} columns of {name}, which has {columns}",
@@ -151,10 +151,6 @@ impl Numbers {
         }
         Ok(())
     }
-}
-
-fn number(text: &[u8]) -> Option<f64> {
-    unsigned(text).map(|number| number as f64).or_else(|| signed(text).map(|number| number as f64))
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 
 use super::{
     Attribute, CollectError, Collector, Context, DeviceClass, Filter, Flag, FlagKind, Settings, Spec,
+    no_data_if_absent, numbered,
 };
 use crate::exposition::{Exposition, Kind};
 use crate::host::parse::unsigned;
@@ -80,20 +81,16 @@ impl TapeStats {
 impl Collector for TapeStats {
     fn collect(&mut self, context: &mut Context, out: &mut Exposition) -> Result<(), CollectError> {
         let Self { drives, ignored } = self;
-        match drives.refresh(&mut context.buffer, |name| is_drive(name) && ignored.keeps(name)) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                Err(CollectError::NoData("no /sys/class/scsi_tape"))
-            }
-            Err(error) => Err(CollectError::read(drives.folder(), error)),
-            Ok(_) => drives.write(&mut context.buffer, out),
-        }
+        let listed = drives.refresh(&mut context.buffer, |name| is_drive(name) && ignored.keeps(name));
+        no_data_if_absent(listed, drives.folder(), "no /sys/class/scsi_tape")?;
+        drives.write(&mut context.buffer, out)
     }
 }
 
 /// Whether `name` is a drive's. Each has more entries, one for each of its modes (`st0a`, `nst0` and so on), with the
 /// same statistics.
 fn is_drive(name: &[u8]) -> bool {
-    name.strip_prefix(b"st").and_then(unsigned).is_some()
+    numbered(name, "st").is_some()
 }
 
 #[cfg(test)]

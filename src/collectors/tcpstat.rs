@@ -79,7 +79,7 @@ impl TcpStat {
             Ok(()) => return Ok(Some(counts)),
             Err(NetlinkError::Io(error)) if is_absent(&error) => "the kernel has no tcp_diag".to_owned(),
             Err(error @ NetlinkError::Refused(_)) => error.to_string(),
-            Err(error) => return Err(CollectError::Other(error.to_string())),
+            Err(error) => return Err(error.into()),
         };
         tracing::warn!(collector = SPEC.name, reason, "netlink is not usable, reading /proc/net/tcp instead");
         self.netlink = None;

@@ -1,5 +1,7 @@
 //! Thermal zones and what cools them, from `/sys/class/thermal` (kernel:
 //! `Documentation/driver-api/thermal/sysfs-api.rst`).
+//!
+//! The kernel asks the sensor at each read. Those of the firmware (ACPI) may take some milliseconds.
 
 use super::{Attribute, AttributeTable, CollectError, Collector, Context, Settings, Spec, none_if_absent};
 use crate::exposition::{Exposition, Kind};

@@ -38,7 +38,7 @@ const SCALED_PPM: f64 = 1e6 * 65536.0;
 
 fn write(clock: &Timex, out: &mut Exposition) {
     let fine_units = if clock.status & STA_NANO == 0 { MICROSECONDS } else { NANOSECONDS };
-    let synchronized = f64::from(u8::from(clock.state != TIME_ERROR));
+    let synchronized = f64::from(clock.state != TIME_ERROR);
     let mut gauge = |name, help, value| {
         out.family_parts(&["node_timex_", name], &[help], Kind::Gauge).sample(&[], value);
     };

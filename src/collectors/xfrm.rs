@@ -1,9 +1,8 @@
 //! Packets that IPsec had to drop, from `/proc/net/xfrm_stat` (kernel: `Documentation/networking/xfrm_proc.rst`).
 
-use super::{CollectError, Collector, Context, Settings, Spec, read_or_absent};
+use super::{CollectError, Collector, Context, Settings, Spec, key_counts, read_or_absent};
 use crate::exposition::{Exposition, Kind};
 use crate::host::KernelFile;
-use crate::host::parse::{ParseError, fields, lines, unsigned};
 
 pub(super) const SPEC: Spec = Spec {
     name: "xfrm",
@@ -148,46 +147,11 @@ impl Xfrm {
 impl Collector for Xfrm {
     fn collect(&mut self, context: &mut Context, out: &mut Exposition) -> Result<(), CollectError> {
         let text = read_or_absent(&mut self.file, &mut context.buffer, ABSENT)?;
-        for entry in parse(text) {
+        let known = |key: &[u8]| FAMILIES.iter().find(|(name, _, _)| name.as_bytes() == key);
+        for entry in key_counts(text, known) {
             let (&(_, family, help), count) = entry.map_err(|error| error.at(self.file.path()))?;
             out.single(family, help, Kind::Counter, count as f64);
         }
         Ok(())
-    }
-}
-
-type Family = (&'static str, &'static str, &'static str);
-
-/// The families of the file's lines, which are such as `XfrmInError  0`, with their counts.
-fn parse(text: &[u8]) -> impl Iterator<Item = Result<(&'static Family, u64), ParseError>> {
-    lines(text).filter_map(|(number, line)| {
-        let mut columns = fields(line);
-        let key = columns.next()?;
-        let family = FAMILIES.iter().find(|(name, _, _)| name.as_bytes() == key)?;
-        let count = columns.next().and_then(unsigned);
-        Some(
-            count
-                .map(|count| (family, count))
-                .ok_or_else(|| ParseError::new(number, "a key and a count", line)),
-        )
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn known_keys_are_counted() {
-        let all: Vec<_> = parse(b"XfrmInError 3\nXfrmNew x\nXfrmOutError \n").collect();
-        assert!(matches!(all[0], Ok((("XfrmInError", "node_xfrm_in_error_packets_total", _), 3))));
-        assert_eq!((all.len(), all[1].as_ref().unwrap_err().line), (2, 3));
-    }
-
-    #[test]
-    fn survives_a_cut_file() {
-        crate::collectors::at_every_cut("proc/net/xfrm_stat", |text| {
-            parse(text).collect::<Result<Vec<_>, _>>().map(|all| all.len())
-        });
     }
 }

@@ -38,6 +38,11 @@ impl KernelFile {
         Self { path: path.into(), open: None }
     }
 
+    /// Names the file if there is one now.
+    pub fn if_exists(path: PathBuf) -> Option<Self> {
+        path.exists().then(|| Self::new(path))
+    }
+
     /// The file's path, for messages.
     pub fn path(&self) -> &Path {
         &self.path
@@ -215,7 +220,8 @@ impl Folder {
     }
 
     /// Lists the directory and says whether to look at its entries anew: at the first call, when entries have come
-    /// or gone or were replaced, and at the call after that, since a driver may take its time to fill a new device's directory.
+    /// or gone or were replaced, and at the call after that, since a driver may take its time to fill a new device's
+    /// directory.
     ///
     /// # Errors
     /// What opening or reading gave; there are no names then.

@@ -72,6 +72,11 @@ pub fn signed(text: &[u8]) -> Option<i64> {
     }
 }
 
+/// A whole number that may be negative, or past the largest of [`signed`].
+pub fn whole(text: &[u8]) -> Option<f64> {
+    unsigned(text).map(|number| number as f64).or_else(|| signed(text).map(|number| number as f64))
+}
+
 /// A whole number in hexadecimal digits of either case, without a prefix.
 pub fn hexadecimal(text: &[u8]) -> Option<u64> {
     if text.is_empty() {
@@ -106,6 +111,11 @@ mod tests {
     fn numbers() {
         assert_eq!(unsigned(b"0"), Some(0));
         assert_eq!(unsigned(b"18446744073709551615"), Some(u64::MAX));
+        for (text, number) in
+            [("18446744073709551615", Some(u64::MAX as f64)), ("-1", Some(-1.0)), ("1.5", None)]
+        {
+            assert_eq!(whole(text.as_bytes()), number, "{text}");
+        }
         for bad in [&b""[..], b"-1", b"18446744073709551616", b"1 ", b"1kB", b"\xff"] {
             assert_eq!(unsigned(bad), None, "{bad:?}");
         }

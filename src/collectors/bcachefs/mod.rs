@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::{
     Attribute, AttributeTable, Branch, Branches, CollectError, Collector, Context, Info, InfoTable, Settings,
-    Spec, no_data_if_absent,
+    Spec, no_data_if_absent, read_word,
 };
 use crate::exposition::{Exposition, Kind};
 use crate::host::parse::{ParseError, fields, unsigned};
@@ -294,8 +294,7 @@ fn write_devices(
     let mut family = out.family("node_bcachefs_device_info", "Label and state of a device.", Kind::Gauge);
     for Device { name, uuid, label, state, words: [label_text, state_text], .. } in &mut *devices {
         for (file, text) in [(label, &mut *label_text), (state, &mut *state_text)] {
-            text.clear();
-            text.extend_from_slice(file.value(buffer).unwrap_or_default());
+            read_word(file, text, buffer);
         }
         let labels: [(&str, &[u8]); 4] =
             [("device", name), ("label", label_text), ("state", state_text), ("uuid", uuid)];

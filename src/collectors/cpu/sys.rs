@@ -49,7 +49,7 @@ impl SysCpu {
             let mut id = |name| read_small(&folder.join(name), buffer).ok().and_then(unsigned);
             let Some(package) = id("topology/physical_package_id") else { continue };
             let Some(core) = id("topology/core_id") else { continue };
-            let file = |name| Some(folder.join(name)).filter(|path| path.exists()).map(KernelFile::new);
+            let file = |name| KernelFile::if_exists(folder.join(name));
             if !self.throttled_cores.iter().any(|other| (other.package, other.core) == (package, core))
                 && let Some(count) = file("thermal_throttle/core_throttle_count")
             {
@@ -117,7 +117,7 @@ impl SysCpu {
         let mut family =
             out.family("node_cpu_online", "CPUs that are online and being scheduled.", Kind::Gauge);
         for cpu in present.iter() {
-            let value = f64::from(u8::from(online.contains(cpu)));
+            let value = f64::from(online.contains(cpu));
             family.sample(&[("cpu", itoa::Buffer::new().format(cpu).as_bytes())], value);
         }
         Ok(())

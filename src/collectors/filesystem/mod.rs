@@ -158,11 +158,11 @@ fn write(mounts: &[Mount], answers: &[Answer], out: &mut Exposition) {
     let mut family = out.family("node_filesystem_device_error", help, Kind::Gauge);
     for (mount, answer) in each() {
         let failed = !matches!(answer, Answer::Usage(_));
-        family.sample(&labels(mount, &error_text(answer)), f64::from(u8::from(failed)));
+        family.sample(&labels(mount, &error_text(answer)), f64::from(failed));
     }
     let mut family = out.family("node_filesystem_readonly", "Filesystem read-only status.", Kind::Gauge);
     for (mount, answer) in each() {
-        family.sample(&labels(mount, &error_text(answer)), f64::from(u8::from(mount.read_only)));
+        family.sample(&labels(mount, &error_text(answer)), f64::from(mount.read_only));
     }
     let mut family =
         out.family("node_filesystem_mount_info", "The device number of a mounted file system.", Kind::Gauge);

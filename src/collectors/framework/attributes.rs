@@ -64,9 +64,7 @@ impl AttributeTable {
     /// [`Attribute::file`] is.
     pub(crate) fn add_at(&mut self, path: impl Fn(&str) -> PathBuf, label_values: &[&[u8]]) {
         debug_assert_eq!(label_values.len(), self.label_names.len());
-        let file = |attribute: &Attribute| {
-            Some(path(attribute.file)).filter(|path| path.exists()).map(KernelFile::new)
-        };
+        let file = |attribute: &Attribute| KernelFile::if_exists(path(attribute.file));
         let label_values: Vec<Box<[u8]>> = label_values.iter().map(|&value| value.into()).collect();
         let files = self.attributes.iter().map(file).collect();
         let place = self.devices.partition_point(|other| other.label_values <= label_values);
@@ -154,9 +152,7 @@ impl InfoTable {
 
     /// Adds the device `name` whose attributes are in `folder`.
     pub(crate) fn add(&mut self, folder: &Path, name: &[u8]) {
-        let file = |file: &Option<&str>| {
-            file.map(|file| folder.join(file)).filter(|path| path.exists()).map(KernelFile::new)
-        };
+        let file = |file: &Option<&str>| KernelFile::if_exists(folder.join((*file)?));
         let files = self.info.labels.iter().map(|(_, path)| file(path)).collect();
         self.devices.push(Named { name: name.into(), files });
     }

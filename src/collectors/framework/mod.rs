@@ -5,6 +5,7 @@ mod branches;
 mod count;
 mod filter;
 mod flags;
+mod key_counts;
 mod keyed;
 mod names;
 mod per_cpu;
@@ -23,8 +24,9 @@ pub(crate) use branches::{Branch, Branches};
 pub(crate) use count::read_count;
 pub use filter::Filter;
 pub use flags::{BuildError, Flag, FlagKind, Settings};
+pub(crate) use key_counts::key_counts;
 pub(crate) use keyed::{Key, KeyedTable};
-pub(crate) use names::is_name_part;
+pub(crate) use names::{name_part, numbered};
 pub(crate) use per_cpu::per_cpu_lines;
 pub(crate) use reader::{NoAnswer, Reader};
 pub use set::{CollectorSet, Running};
@@ -193,6 +195,12 @@ impl From<BusError> for CollectError {
     }
 }
 
+impl From<NetlinkError> for CollectError {
+    fn from(error: NetlinkError) -> Self {
+        CollectError::Other(error.to_string())
+    }
+}
+
 impl CollectError {
     /// An error about reading `path`.
     pub fn read(path: &Path, source: io::Error) -> Self {
@@ -219,6 +227,12 @@ pub(crate) fn read_or_absent<'b>(
         }
         Err(error) => Err(CollectError::read(file.path(), error)),
     }
+}
+
+/// Puts what `file` says in a word or a line into `word`. Nothing if it can't be read.
+pub(crate) fn read_word(file: &mut KernelFile, word: &mut Vec<u8>, buffer: &mut Vec<u8>) {
+    word.clear();
+    word.extend_from_slice(file.value(buffer).unwrap_or_default());
 }
 
 /// Takes a class of devices that the kernel does not have for one without devices. For collectors which succeed then,

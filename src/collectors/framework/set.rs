@@ -106,7 +106,7 @@ impl CollectorSet {
         let mut family =
             out.family("node_scrape_collector_success", "Whether a collector succeeded.", Kind::Gauge);
         for outcome in &outcomes {
-            family.sample(&labels(outcome), f64::from(u8::from(outcome.success)));
+            family.sample(&labels(outcome), f64::from(outcome.success));
         }
     }
 }

@@ -14,7 +14,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use self::chip::Chip;
-use super::{CollectError, Collector, Context, Filter, Flag, FlagKind, NoAnswer, Reader, Spec};
+use super::{
+    CollectError, Collector, Context, Filter, Flag, FlagKind, NoAnswer, Reader, Spec, no_data_if_absent,
+};
 use crate::exposition::Exposition;
 use crate::host::Folder;
 
@@ -90,13 +92,9 @@ impl Hwmon {
 
 impl Collector for Hwmon {
     fn collect(&mut self, context: &mut Context, out: &mut Exposition) -> Result<(), CollectError> {
-        let changed = match self.folder.list(&mut context.buffer) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Err(CollectError::NoData("the kernel has no hardware monitors"));
-            }
-            listed => listed.map_err(|error| CollectError::read(self.folder.path(), error))?,
-        };
-        if changed || std::mem::take(&mut self.turned_slow) {
+        let listed = self.folder.list(&mut context.buffer);
+        let absent = "the kernel has no hardware monitors";
+        if no_data_if_absent(listed, self.folder.path(), absent)? || std::mem::take(&mut self.turned_slow) {
             self.find(&mut context.buffer);
         }
         for chip in &mut self.prompt {

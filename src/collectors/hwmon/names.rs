@@ -146,7 +146,7 @@ impl Scale {
             Self::Unit => value,
             Self::Milli => value * 0.001,
             Self::Micro => value / 1e6,
-            Self::IsOne => f64::from(u8::from(value == 1.0)),
+            Self::IsOne => f64::from(value == 1.0),
         }
     }
 }

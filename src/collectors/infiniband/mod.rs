@@ -1,4 +1,5 @@
-//! InfiniBand and RoCE adapters from `/sys/class/infiniband` (kernel: `Documentation/ABI/stable/sysfs-class-infiniband`).
+//! InfiniBand and RoCE adapters from `/sys/class/infiniband` (kernel:
+//! `Documentation/ABI/stable/sysfs-class-infiniband`).
 //!
 //! Which counters there are depends on the driver. Each file in `counters` is a question to the adapter, and those in
 //! `hw_counters` are fetched from it together when they are older than their `lifespan`.

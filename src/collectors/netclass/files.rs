@@ -22,7 +22,7 @@ struct Device {
 
 impl Device {
     fn new(name: &[u8], folder: &Path) -> Self {
-        let file = |name: &str| Some(folder.join(name)).filter(|path| path.exists()).map(KernelFile::new);
+        let file = |name: &str| KernelFile::if_exists(folder.join(name));
         Self {
             properties: Properties { name: name.into(), ..Properties::default() },
             words: WORDS.map(file),

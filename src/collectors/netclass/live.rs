@@ -102,7 +102,7 @@ impl Live {
                 self.refused = true;
                 return Ok(false);
             }
-            Err(error) => return Err(CollectError::Other(error.to_string())),
+            Err(error) => return Err(error.into()),
         };
         let Self { folder, raw, devices, buffer, .. } = self;
         let same =

@@ -261,7 +261,7 @@ impl Collector for NetClass {
 fn write<'p>(devices: impl Iterator<Item = &'p Properties> + Clone, style: Style, out: &mut Exposition) {
     let mut family = out.family("node_network_up", "Whether the operational state is up.", Kind::Gauge);
     for device in devices.clone() {
-        family.sample(&[("device", &device.name)], f64::from(u8::from(device.operstate == b"up")));
+        family.sample(&[("device", &device.name)], f64::from(device.operstate == b"up"));
     }
     let mut family =
         out.family("node_network_info", "What is known of a network device in words.", Kind::Gauge);

@@ -194,7 +194,7 @@ impl NetDev {
             Ok(links) if links.iter().any(|link| !link.counters().is_empty()) => return Ok(Some(links)),
             Ok(_) => "it gives no counters".to_owned(),
             Err(error @ NetlinkError::Refused(_)) => error.to_string(),
-            Err(error) => return Err(CollectError::Other(error.to_string())),
+            Err(error) => return Err(error.into()),
         };
         tracing::warn!(collector = SPEC.name, reason, "netlink is not usable, reading /proc/net/dev instead");
         self.over_netlink = false;

@@ -94,12 +94,11 @@ fn collect(
     out: &mut Exposition,
 ) -> Result<(), CollectError> {
     let text = read_or_absent(file, &mut context.buffer, absent)?;
-    let mut first_error = None;
+    let mut result = Ok(());
     for family in families {
-        let result = write(text, family, out);
-        first_error = first_error.or(result.err());
+        result = result.and(write(text, family, out));
     }
-    first_error.map_or(Ok(()), |error| Err(error.at(file.path()).into()))
+    Ok(result.map_err(|error| error.at(file.path()))?)
 }
 
 fn write(text: &[u8], family: &Family, out: &mut Exposition) -> Result<(), ParseError> {

@@ -8,7 +8,10 @@ mod names;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use super::{Attribute, AttributeTable, CollectError, Collector, Context, Flag, FlagKind, Settings, Spec};
+use super::{
+    Attribute, AttributeTable, CollectError, Collector, Context, Flag, FlagKind, Settings, Spec,
+    no_data_if_absent,
+};
 use crate::exposition::{Exposition, Kind};
 use crate::host::parse::{fields, float, hexadecimal, signed, unsigned};
 use crate::host::{Folder, KernelFile, read_small};
@@ -148,13 +151,9 @@ impl PciDevice {
 impl Collector for PciDevice {
     fn collect(&mut self, context: &mut Context, out: &mut Exposition) -> Result<(), CollectError> {
         let buffer = &mut context.buffer;
-        match self.folder.list(buffer) {
-            Ok(true) => self.find(buffer),
-            Ok(false) => {}
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Err(CollectError::NoData("there is no PCI bus"));
-            }
-            Err(error) => return Err(CollectError::read(self.folder.path(), error)),
+        let listed = self.folder.list(buffer);
+        if no_data_if_absent(listed, self.folder.path(), "there is no PCI bus")? {
+            self.find(buffer);
         }
         let mut family = out.family("node_pcidevice_info", "What the PCI device is.", Kind::Gauge);
         for device in &self.devices {
@@ -167,7 +166,7 @@ impl Collector for PciDevice {
             for state in POWER_STATES {
                 let location = LOCATION.iter().zip(&device.location).map(|(label, value)| (*label, &**value));
                 let labels = location.chain([("state", state.as_bytes())]);
-                family.sample_with(labels, f64::from(u8::from(state.as_bytes() == current)));
+                family.sample_with(labels, f64::from(state.as_bytes() == current));
             }
         }
         let attributes = self.attributes.write(buffer, out);

@@ -259,7 +259,7 @@ impl Systemd {
                 "node_systemd_system_running",
                 "Whether the system is up and all is well, as `systemctl is-system-running` has it.",
                 Kind::Gauge,
-                f64::from(u8::from(is_running)),
+                f64::from(is_running),
             );
         }
         Ok(())
@@ -320,13 +320,14 @@ fn write_states(units: &[Unit<'_>], bus: &mut Bus, out: &mut Exposition) -> Resu
         for state in STATES {
             let is_in_it = state.as_bytes() == unit.state;
             let labels = [("name", unit.name), ("state", state.as_bytes()), ("type", kind)];
-            family.sample(&labels, f64::from(u8::from(is_in_it)));
+            family.sample(&labels, f64::from(is_in_it));
         }
     }
     Ok(())
 }
 
-/// Writes one number of the units that have it. A unit that has just gone, and systemd too old for the property, refuse.
+/// Writes one number of the units that have it. A unit that has just gone, and systemd too old for the property,
+/// refuse.
 fn write_number(
     number: &Number,
     units: &[Unit<'_>],

@@ -3,6 +3,8 @@
 //! A file is used as a whole or not at all. Where files disagree with each other or with other collectors the
 //! first wins, so this collector runs after all others. Everything that is wrong shows in
 //! `node_textfile_scrape_error` and, in words, in the log.
+//!
+//! The directory has to be on a local disk: a dead network mount would hold up the scrape.
 
 mod families;
 mod glob;
@@ -83,7 +85,7 @@ impl Collector for TextFile {
             "node_textfile_scrape_error",
             "1 if there was an error opening or reading a file, 0 otherwise",
             Kind::Gauge,
-            f64::from(u8::from(!complaints.is_empty())),
+            f64::from(!complaints.is_empty()),
         );
         self.complain(complaints);
         Ok(())

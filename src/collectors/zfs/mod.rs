@@ -5,7 +5,9 @@
 mod datasets;
 mod kstat;
 
-use super::{Branch, Branches, CollectError, Collector, Context, Settings, Spec, no_data_if_absent};
+use super::{
+    Branch, Branches, CollectError, Collector, Context, Settings, Spec, no_data_if_absent, read_word,
+};
 use crate::exposition::{Exposition, Kind};
 use crate::host::{FileError, KernelFile};
 
@@ -123,15 +125,14 @@ impl Collector for Zfs {
         }
         result = result.and(self.datasets.write(buffer, &mut self.name, out));
         for PoolState { pool, state } in &mut self.states {
-            state.clear();
-            state.extend_from_slice(pool.file.value(buffer).unwrap_or_default());
+            read_word(&mut pool.file, state, buffer);
         }
         let mut family = out.family("node_zfs_zpool_state", "Whether a pool is in this state.", Kind::Gauge);
         for name in STATES {
             for PoolState { pool, state } in self.states.iter().filter(|pool| !pool.state.is_empty()) {
                 let is = state.eq_ignore_ascii_case(name.as_bytes());
                 let labels = [("state", name.as_bytes()), ("zpool", &pool.pool)];
-                family.sample(&labels, f64::from(u8::from(is)));
+                family.sample(&labels, f64::from(is));
             }
         }
         Ok(result?)

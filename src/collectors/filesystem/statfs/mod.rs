@@ -1,10 +1,10 @@
 //! Asking file systems for their sizes without waiting for those that do not answer.
 //!
-//! A call of statfs(2) on a dead network mount returns when its server does, or never, and nothing can call it
-//! off. So the calls are made by other threads. One thread goes through the whole list while everything
-//! answers. When it does not get on for [`STALL`], another one takes over the rest of the list, up to
-//! a fixed number of threads. A call that has not returned when the time is up holds its thread; its mount is reported as not
-//! answering and left alone, at no cost to later scrapes, until the call returns.
+//! A call of statfs(2) on a dead network mount returns when its server does, or never, and nothing can call it off.
+//! So the calls are made by other threads. One thread goes through the whole list while everything answers. When it
+//! does not get on for [`STALL`], another one takes over the rest of the list, up to a fixed number of threads. A
+//! call that has not returned when the time is up holds its thread; its mount is reported as not answering and left
+//! alone, at no cost to later scrapes, until the call returns.
 //!
 //! Mounts whose file systems answer from the kernel's memory, and have answered before, need none of that: the
 //! scrape asks them itself, which is cheaper than waking a thread.
