@@ -5,6 +5,7 @@ mod cpu_list;
 pub mod dbus;
 mod directory;
 mod file;
+mod folder;
 mod links;
 pub mod netlink;
 pub mod parse;
@@ -13,7 +14,8 @@ use std::path::{Path, PathBuf};
 
 pub use cpu_list::CpuList;
 pub use directory::Directory;
-pub use file::{FileStamp, Folder, KernelFile, read_small};
+pub use file::{FileStamp, KernelFile, read_small};
+pub use folder::Folder;
 pub use links::{Link, Links};
 pub use parse::{FileError, ParseError};
 
