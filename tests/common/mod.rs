@@ -7,6 +7,7 @@
 
 pub mod big_host;
 pub mod bus;
+pub mod harm;
 pub mod hosts;
 pub mod http;
 pub mod page;
