@@ -92,7 +92,7 @@ pub(crate) use framework::at_every_cut;
 pub(crate) use framework::{
     Attribute, AttributeTable, Branch, Branches, DeviceClass, Info, InfoTable, Key, KeyedTable, NoAnswer,
     Reader, key_counts, name_part, no_data_if_absent, none_if_absent, numbered, per_cpu_lines, read,
-    read_count, read_or_absent, read_word, sockets,
+    read_count, read_number, read_or_absent, read_word, sockets,
 };
 
 /// All collectors, by name but for `textfile`, which comes last: it gives way to families of the others.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
-use super::{CollectError, Collector, Context, Settings, Spec};
+use super::{CollectError, Collector, Context, Settings, Spec, read_number};
 use crate::exposition::{Exposition, Kind};
 use crate::host::parse::{ParseError, fields, unsigned};
 use crate::host::{Directory, KernelFile};
@@ -78,7 +78,7 @@ impl Collector for Processes {
         let buffer = &mut context.buffer;
         let counted = count(&self.folder, &mut self.buffers, buffer).map(|counts| counts.write(out));
         let mut limit = |file: &mut KernelFile, name, help| {
-            limit(file, buffer).map(|value| out.single(name, help, Kind::Gauge, value as f64))
+            read_number(file, buffer).map(|value| out.single(name, help, Kind::Gauge, value as f64))
         };
         let max_processes = limit(
             &mut self.max_processes,
@@ -101,12 +101,6 @@ impl Counts {
         let states = ("node_processes_threads_state", "Number of threads in each state.");
         self.thread_states.write(out, states, "thread_state");
     }
-}
-
-fn limit(file: &mut KernelFile, buffer: &mut Vec<u8>) -> Result<u64, CollectError> {
-    let text = file.numbers(buffer).map_err(|error| CollectError::read(file.path(), error))?;
-    let value = unsigned(text).ok_or_else(|| ParseError::new(1, "a whole number", text).at(file.path()))?;
-    Ok(value)
 }
 
 /// Counts all processes in `folder`, which is a procfs, and their threads.

@@ -8,15 +8,16 @@ use crate::host::parse::{ParseError, unsigned};
 
 /// Reads the number that `file` holds. `None` if there is no such file.
 pub(crate) fn read_count(file: &mut KernelFile, buffer: &mut Vec<u8>) -> Result<Option<u64>, CollectError> {
-    let text = match file.numbers(buffer) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(CollectError::read(file.path(), error)),
-    };
-    match unsigned(text) {
-        Some(count) => Ok(Some(count)),
-        None => Err(ParseError::new(1, "a whole number", text).at(file.path()).into()),
+    match read_number(file, buffer) {
+        Err(CollectError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
+        result => result.map(Some),
     }
+}
+
+/// Reads the number that `file` holds, which every host has.
+pub(crate) fn read_number(file: &mut KernelFile, buffer: &mut Vec<u8>) -> Result<u64, CollectError> {
+    let text = file.numbers(buffer).map_err(|error| CollectError::read(file.path(), error))?;
+    unsigned(text).ok_or_else(|| ParseError::new(1, "a whole number", text).at(file.path()).into())
 }
 
 #[cfg(test)]

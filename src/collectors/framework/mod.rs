@@ -21,7 +21,7 @@ use rustix::io::Errno;
 
 pub(crate) use attributes::{Attribute, AttributeTable, DeviceClass, Info, InfoTable};
 pub(crate) use branches::{Branch, Branches};
-pub(crate) use count::read_count;
+pub(crate) use count::{read_count, read_number};
 pub use filter::Filter;
 pub use flags::{BuildError, Flag, FlagKind, Settings};
 pub(crate) use key_counts::key_counts;
