@@ -1,6 +1,7 @@
-//! What every room needs and none owns: durations, the log, stopping, wrong command lines.
+//! What every room needs and none owns: durations, patterns of paths, the log, stopping, wrong command lines.
 
 pub mod duration;
+pub mod glob;
 pub mod json;
 pub mod log;
 pub mod logfmt;

@@ -7,7 +7,6 @@
 //! The directory has to be on a local disk: a dead network mount would hold up the scrape.
 
 mod families;
-mod glob;
 mod part;
 
 use std::collections::HashSet;
@@ -19,6 +18,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Mode, OFlags};
 
 use super::{CollectError, Collector, Context, Flag, FlagKind, Settings, Spec};
+use crate::base::glob;
 use crate::exposition::{Exposition, Kind};
 use families::Families;
 

@@ -1,4 +1,4 @@
-//! Directories by pattern: `*` and `?` within the components of a path.
+//! Files and directories by pattern: `*` and `?` within the components of a path.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -6,7 +6,24 @@ use std::path::{Component, Path, PathBuf};
 
 /// The directories that `pattern` stands for, sorted. Where there is none, and without a wildcard, that is the
 /// pattern itself, so that reading it tells what is wrong.
-pub(super) fn directories(pattern: &str) -> Vec<PathBuf> {
+pub fn directories(pattern: &str) -> Vec<PathBuf> {
+    let mut found = candidates(pattern);
+    found.retain(|path| path.is_dir());
+    if found.is_empty() {
+        found.push(pattern.into());
+    }
+    found
+}
+
+/// The files that `pattern` stands for, sorted. Empty where there is none.
+pub fn files(pattern: &str) -> Vec<PathBuf> {
+    let mut found = candidates(pattern);
+    found.retain(|path| path.is_file());
+    found
+}
+
+/// What `pattern` stands for, as far as its last wildcard says; what is behind it need not exist.
+fn candidates(pattern: &str) -> Vec<PathBuf> {
     let mut found = vec![PathBuf::new()];
     for component in Path::new(pattern).components() {
         let name = component.as_os_str();
@@ -17,10 +34,6 @@ pub(super) fn directories(pattern: &str) -> Vec<PathBuf> {
             }
             _ => found.iter_mut().for_each(|path| path.push(name)),
         }
-    }
-    found.retain(|path| path.is_dir());
-    if found.is_empty() {
-        found.push(pattern.into());
     }
     found
 }
@@ -115,5 +128,9 @@ mod tests {
         assert_eq!(all("missing"), [at("missing")]);
         assert_eq!(all("missing/*"), [at("missing/*")]);
         assert_eq!(all("file*"), [at("file*")]);
+        assert_eq!(files(&at("f*")), [folder.path().join("file")]);
+        assert_eq!(files(&at("file")), [folder.path().join("file")]);
+        assert_eq!(files(&at("b*")), [PathBuf::new(); 0]);
+        assert_eq!(files(&at("missing")), [PathBuf::new(); 0]);
     }
 }
