@@ -130,7 +130,7 @@ mod tests {
         assert_eq!(all("file*"), [at("file*")]);
         assert_eq!(files(&at("f*")), [folder.path().join("file")]);
         assert_eq!(files(&at("file")), [folder.path().join("file")]);
-        assert_eq!(files(&at("b*")), [PathBuf::new(); 0]);
-        assert_eq!(files(&at("missing")), [PathBuf::new(); 0]);
+        assert!(files(&at("b*")).is_empty());
+        assert!(files(&at("missing")).is_empty());
     }
 }

@@ -12,9 +12,13 @@
 //! a crash or a power cut at most the scrape under way is lost.
 
 pub mod args;
+pub mod config;
 mod health;
+pub mod labels;
 mod lines;
 mod recorder;
+pub mod registry;
+pub mod relabel;
 mod schedule;
 mod scraper;
 mod store;

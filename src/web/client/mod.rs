@@ -10,9 +10,11 @@
 mod body;
 mod endpoint;
 mod error;
+mod settings;
 
 pub use endpoint::Endpoint;
 pub use error::{FetchError, Phase};
+pub use settings::{Credentials, HttpSettings, Secret, TlsSettings};
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
