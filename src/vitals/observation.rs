@@ -67,12 +67,15 @@ impl Observation {
         self.vitals_disks.clear();
     }
 
-    /// Takes one sample of the page, in any order. Samples of other families cost a comparison.
-    pub fn see(&mut self, sample: &Sample<'_, '_>) {
+    /// Takes one sample of the page, in any order. Samples of other families cost a comparison. Says whether another
+    /// sample of this series may matter too; a series that does not matter never will.
+    pub fn see(&mut self, sample: &Sample<'_, '_>) -> bool {
         if let Some(name) = sample.name.strip_prefix("node_") {
-            self.see_node(name, sample);
+            self.see_node(name, sample)
         } else if let Some(name) = sample.name.strip_prefix("vitals_") {
-            self.see_vitals(name, sample);
+            self.see_vitals(name, sample)
+        } else {
+            false
         }
     }
 
@@ -101,7 +104,7 @@ impl Observation {
         ]
     }
 
-    fn see_node(&mut self, name: &str, sample: &Sample<'_, '_>) {
+    fn see_node(&mut self, name: &str, sample: &Sample<'_, '_>) -> bool {
         let gauges = &mut self.gauges;
         let value = sample.value;
         match name {
@@ -122,14 +125,17 @@ impl Observation {
             "disk_written_bytes_total" if is_disk(sample) => self.disk_written_bytes.push(sample),
             "filesystem_size_bytes" => self.filesystems.push(Filesystem::new(sample).with_size(value)),
             "filesystem_avail_bytes" => self.filesystems.push(Filesystem::new(sample).with_available(value)),
-            "filesystem_readonly" | "filesystem_device_error" if value != 0.0 => {
-                self.filesystems.push(Filesystem { ignored: true, ..Filesystem::new(sample) });
+            "filesystem_readonly" | "filesystem_device_error" => {
+                if value != 0.0 {
+                    self.filesystems.push(Filesystem { ignored: true, ..Filesystem::new(sample) });
+                }
             }
-            _ => {}
+            _ => return false,
         }
+        true
     }
 
-    fn see_vitals(&mut self, name: &str, sample: &Sample<'_, '_>) {
+    fn see_vitals(&mut self, name: &str, sample: &Sample<'_, '_>) -> bool {
         let gauges = &mut self.gauges;
         let value = sample.value;
         match name {
@@ -140,8 +146,9 @@ impl Observation {
             "swap_used_bytes" => gauges.vitals_swap_used_bytes = Some(value),
             "disk_total_bytes" => self.vitals_disks.push(Filesystem::new(sample).with_size(value)),
             "disk_available_bytes" => self.vitals_disks.push(Filesystem::new(sample).with_available(value)),
-            _ => {}
+            _ => return false,
         }
+        true
     }
 }
 

@@ -3,13 +3,14 @@
 use std::borrow::Cow;
 
 use crate::exposition::{Label, escape_label_value};
+use crate::scrape_log::labels::Labels;
 
 /// Put in the place of what must not get into the file.
 const REPLACEMENT: char = '\u{fffd}';
 
-/// The page as valid UTF-8 without control characters but tabs and line ends: readers stop at NUL, and terminals
-/// obey escape sequences. Pages that are clean, which is to say nearly all, are not copied.
-pub(super) fn clean_page(page: &[u8]) -> Cow<'_, str> {
+/// Text from a page as valid UTF-8 without control characters but tabs and line ends: readers stop at NUL, and terminals
+/// obey escape sequences. What is clean, which is to say nearly all, is not copied.
+pub(super) fn clean(page: &[u8]) -> Cow<'_, str> {
     let text = str::from_utf8(page).map_or_else(|_| String::from_utf8_lossy(page), Cow::Borrowed);
     // The two-byte forms of U+0080 to U+009F, which some terminals obey too, begin with 0xc2.
     let suspicious = |byte: u8| matches!(byte, 0..=8 | 11 | 12 | 14..=31 | 127 | 0xc2);
@@ -61,13 +62,12 @@ pub(super) fn push_escaped(out: &mut Vec<u8>, text: &str) {
     out.extend_from_slice(rest);
 }
 
-/// Appends `,name="value"` for each label, sorted by name and without the empty ones, which mean nothing. The
-/// names `job` and `instance`, which every line has from the target, become `exported_…` as in Prometheus.
-/// `order` is only working space.
-pub(super) fn push_labels(out: &mut Vec<u8>, labels: &[Label<'_>], order: &mut Vec<usize>) {
+/// Appends `,name="value"` for each label, sorted by name and without the empty ones, which mean nothing. Names that
+/// every line has from the target become `exported_…` as in Prometheus. `order` is only working space.
+pub(super) fn push_labels(out: &mut Vec<u8>, labels: &[Label<'_>], own: &Labels, order: &mut Vec<usize>) {
     if labels.is_sorted_by(|one, two| one.name < two.name) {
         for label in labels {
-            push_label(out, label, labels);
+            push_label(out, label, labels, own);
         }
         return;
     }
@@ -75,25 +75,31 @@ pub(super) fn push_labels(out: &mut Vec<u8>, labels: &[Label<'_>], order: &mut V
     order.extend(0..labels.len());
     order.sort_unstable_by_key(|&index| labels.get(index).map(|label| label.name));
     for label in order.iter().filter_map(|&index| labels.get(index)) {
-        push_label(out, label, labels);
+        push_label(out, label, labels, own);
     }
 }
 
-fn push_label(out: &mut Vec<u8>, label: &Label<'_>, all: &[Label<'_>]) {
+fn push_label(out: &mut Vec<u8>, label: &Label<'_>, all: &[Label<'_>], own: &Labels) {
     if label.escaped_value.is_empty() {
         return;
     }
     out.push(b',');
-    if matches!(label.name, "job" | "instance") {
-        let mut name = format!("exported_{}", label.name);
-        while all.iter().any(|other| other.name == name) {
-            name.insert_str(0, "exported_");
-        }
-        out.extend_from_slice(name.as_bytes());
-    } else {
+    if own.get(label.name).is_empty() {
         out.extend_from_slice(label.name.as_bytes());
+    } else {
+        let taken = |name: &str| !own.get(name).is_empty() || all.iter().any(|other| other.name == name);
+        out.extend_from_slice(exported(label.name, taken).as_bytes());
     }
     out.extend_from_slice(b"=\"");
     push_escaped(out, label.escaped_value);
     out.push(b'"');
+}
+
+/// The name for a label whose own is the target's: `exported_` is put before it until nobody has the name.
+pub(super) fn exported(name: &str, taken: impl Fn(&str) -> bool) -> String {
+    let mut name = format!("exported_{name}");
+    while taken(&name) {
+        name.insert_str(0, "exported_");
+    }
+    name
 }

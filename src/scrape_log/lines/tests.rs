@@ -1,20 +1,29 @@
 use super::*;
+use crate::exposition::{Line, Parser};
+use crate::scrape_log::config::Limits;
 use proptest::prelude::*;
+use std::collections::HashSet;
 
 const TIME: i64 = 1_795_226_400_016;
 
 fn lines() -> Lines {
-    Lines::new(&Target::parse("db01:9100").unwrap(), "node", Duration::from_secs(15))
+    with_rules("http://db01:9100/metrics", &[("job", "node"), ("instance", "db01:9100")], Rules::default())
+}
+
+fn with_rules(url: &str, labels: &[(&str, &str)], rules: Rules) -> Lines {
+    let labels = labels.iter().copied().collect();
+    Lines::new(url.to_owned(), Duration::from_secs(15), Rules { labels, ..rules })
 }
 
 fn write(lines: &mut Lines, page: &[u8], format: Format, first_in_file: bool) -> (String, Summary) {
+    let mut workspace = Workspace::default();
     let scrape = Scrape {
         timestamp_milliseconds: TIME,
         duration: Duration::from_micros(13_100),
         page: Ok((page, format)),
     };
-    let summary = lines.write(&scrape, first_in_file, None, &mut Observation::default());
-    (String::from_utf8(lines.record().to_vec()).unwrap(), summary)
+    let summary = lines.write(&mut workspace, &scrape, first_in_file, None, &mut Observation::default());
+    (String::from_utf8(workspace.record().to_vec()).unwrap(), summary)
 }
 
 /// The lines that come from the page alone.
@@ -29,7 +38,7 @@ fn a_whole_scrape() {
     let (record, summary) = write(&mut lines(), page.as_bytes(), Format::Text, true);
     assert_eq!(
         record,
-        r#"# HELP scrapelog_file {"v":1,"tool":"scrape-log VERSION","job":"node","target":"http://db01:9100/metrics","interval":15}
+        r#"# HELP scrapelog_file {"v":1,"tool":"scrape-log VERSION","job":"node","target":"http://db01:9100/metrics","labels":{"instance":"db01:9100","job":"node"},"interval":15}
 # TYPE scrapelog_file unknown
 # HELP up 1 if the scrape worked, 0 if it failed.
 # TYPE up gauge
@@ -177,7 +186,11 @@ fn pages_that_are_no_metrics_count_as_down() {
         (many.as_str(), Format::Text, "more than 33554432 bytes"),
     ] {
         let job = if page == many { long_job.as_str() } else { "node" };
-        let mut lines = Lines::new(&Target::parse("db01:9100").unwrap(), job, Duration::from_secs(15));
+        let mut lines = with_rules(
+            "http://db01:9100/metrics",
+            &[("job", job), ("instance", "db01:9100")],
+            Rules::default(),
+        );
         let (record, summary) = write(&mut lines, page.as_bytes(), format, false);
         let record = record.replace(job, "node");
         let error = summary.error.unwrap();
@@ -205,10 +218,11 @@ fn a_failed_scrape_says_why() {
         page: Err("deadline \"x\"\u{1b}"),
     };
     let mut seen = Observation::default();
-    let summary = lines.write(&scrape, false, Some("3 scrapes lost"), &mut seen);
+    let mut workspace = Workspace::default();
+    let summary = lines.write(&mut workspace, &scrape, false, Some("3 scrapes lost"), &mut seen);
     assert_eq!(summary.error.as_deref(), Some("deadline \"x\"\u{1b}"));
     assert_eq!(
-        String::from_utf8_lossy(lines.record()),
+        String::from_utf8_lossy(workspace.record()),
         "# HELP scrapelog_error {\"ts\":-0.005,\"err\":\"3 scrapes lost\"}\n\
          # HELP scrapelog_error {\"ts\":-0.005,\"err\":\"deadline \\\"x\\\"\\u001b\"}\n\
          up{job=\"node\",instance=\"db01:9100\"} 0 -0.005\n\
@@ -233,34 +247,160 @@ fn metadata_comes_once_a_file_or_when_it_changes() {
     };
     assert_eq!(heads("One.", true), (true, true, true));
     assert_eq!(heads("One.", false), (false, false, false));
-    assert_eq!(heads("Two.", false), (true, false, false));
+    assert_eq!(heads("Two.", false), (true, true, false), "what stands together is written together");
     assert_eq!(heads("Two.", true), (true, true, true), "a new file");
     lines.forget_metadata();
     let (record, _) = write(&mut lines, page("Two.").as_bytes(), Format::Text, false);
     assert!(record.starts_with("# HELP a Two.\n# TYPE a gauge\n"), "after a write that failed: {record}");
 }
 
+/// The lines of a record that are samples.
+fn samples(record: &str) -> Vec<&str> {
+    record.lines().filter(|line| !line.starts_with('#')).collect()
+}
+
+#[test]
+fn what_is_known_of_the_last_page_changes_nothing() {
+    let page = |value: u32, lines: &[&str]| {
+        let lines: Vec<_> = lines.iter().map(|line| line.replace('?', &value.to_string())).collect();
+        lines.join("\n") + "\n"
+    };
+    let all = [
+        "# HELP a Help.",
+        "# TYPE a gauge",
+        "a ?",
+        "a{x=\"1\"} ?",
+        "# TYPE b counter",
+        "b{y=\"\",x=\"2\"} ?",
+        "b{ x=\"2\" } 9",
+        "c{job=\"j\"} NaN",
+        "d ? 1700000000000",
+        "e\t?",
+        "f ?e3 ",
+        "up ?",
+    ];
+    let without: Vec<_> = all.iter().copied().filter(|line| !line.starts_with("a{")).collect();
+    let mut with = all.to_vec();
+    with.insert(3, "new{x=\"1\"} ?");
+    with.push("a 7"); // a series that has come before
+    let mut turned = all.to_vec();
+    turned.reverse(); // the other spelling of b comes first now
+    let strange = ["a 0x1", "a{x=\"1\"} ?", "b{x=\"2\"} .5", "c \u{1b}", "<html>"];
+    let pages: [&[&str]; 12] =
+        [&all, &all, &without, &without, &all, &with, &with, &turned, &turned, &strange, &all, &[]];
+    let mut remembering = lines();
+    for (number, page_lines) in (1..).zip(pages) {
+        let page = page(number, page_lines);
+        for format in [Format::Text, Format::OpenMetrics] {
+            let page = if format == Format::OpenMetrics { page.clone() + "# EOF\n" } else { page.clone() };
+            let (record, summary) = write(&mut remembering, page.as_bytes(), format, false);
+            let (want, want_summary) = write(&mut lines(), page.as_bytes(), format, false);
+            assert_eq!(samples(&record), samples(&want), "page {number} as {format:?}:\n{page}");
+            assert_eq!(summary, want_summary, "page {number} as {format:?}:\n{page}");
+        }
+    }
+}
+
+#[test]
+fn a_known_line_with_another_meaning_is_read_anew() {
+    let mut lines = lines();
+    let mut body = |page: &str| {
+        let (record, _) = write(&mut lines, page.as_bytes(), Format::Text, false);
+        record.split_once("up{job=").unwrap().0.replace("job=\"node\",instance=\"db01:9100\"", "<>")
+    };
+    assert_eq!(body("a 1\n"), "a{<>} 1 1795226400.016\n");
+    assert_eq!(body("a {x=\"1\"} 2\n"), "a{<>,x=\"1\"} 2 1795226400.016\n");
+    assert_eq!(body("a  3\n"), "a{<>} 3 1795226400.016\n");
+    assert_eq!(
+        body("a\n"),
+        "# HELP scrapelog_error {\"ts\":1795226400.016,\"err\":\"page: nothing in it can be \
+                              read: line 1: the sample has no value\"}\n"
+    );
+    assert_eq!(body("a 4\r\n"), "a{<>} 4 1795226400.016\n");
+}
+
+#[test]
+fn honored_labels_win_over_those_of_the_target() {
+    let labels = [("job", "node"), ("instance", "db01:9100"), ("rack", "7")];
+    let rules = Rules { honor_labels: true, ..Rules::default() };
+    let mut lines = with_rules("http://db01:9100/metrics", &labels, rules);
+    for _ in 0..2 {
+        let page = b"a{job=\"j\",instance=\"\",x=\"\\\"\"} 1\nup 2\n";
+        let (record, summary) = write(&mut lines, page, Format::Text, false);
+        assert!(
+            record.starts_with("a{job=\"j\",instance=\"db01:9100\",rack=\"7\",x=\"\\\"\"} 1 "),
+            "{record}"
+        );
+        assert!(
+            record.contains("\nexported_up{job=\"node\",instance=\"db01:9100\",rack=\"7\"} 2 "),
+            "{record}"
+        );
+        assert_eq!((summary.scraped, summary.written), (2, 2));
+    }
+}
+
+#[test]
+fn beyond_a_cap_of_the_job_the_scrape_fails() {
+    let none = Limits::default();
+    for (limits, page, want) in [
+        (Limits { samples: Some(1), ..none }, "a 1\nb 1\n", "it has 2 samples, sample_limit is 1"),
+        (Limits { labels: Some(3), ..none }, "a{x=\"1\"} 1\n", "a has 4 labels, label_limit is 3"),
+        (
+            Limits { label_name_length: Some(8), ..none },
+            "a{long_name=\"1\"} 1\n",
+            "label long_name of a has a length of 9, label_name_length_limit is 8",
+        ),
+        (
+            Limits { label_value_length: Some(9), ..none },
+            "a{x=\"0123456789\"} 1\n",
+            "label x of a has a length of 10, label_value_length_limit is 9",
+        ),
+    ] {
+        let labels = [("job", "node"), ("instance", "db01:9100")];
+        for honor_labels in [false, true] {
+            let rules = Rules { limits, honor_labels, ..Rules::default() };
+            let mut lines = with_rules("http://db01:9100/metrics", &labels, rules);
+            for _ in 0..2 {
+                let (record, summary) = write(&mut lines, page.as_bytes(), Format::Text, false);
+                assert_eq!(summary.error.as_deref(), Some(format!("page: {want}").as_str()));
+                assert!(record.contains("\nup{job=\"node\",instance=\"db01:9100\"} 0 "), "{record}");
+            }
+            let (_, summary) = write(&mut lines, b"c 1\n", Format::Text, false);
+            assert_eq!((summary.error, summary.written), (None, 1));
+        }
+    }
+}
+
 #[test]
 fn labels_of_the_target_are_escaped() {
-    let target = Target::parse("http://h:1/probe?x=%22").unwrap();
-    let mut lines = Lines::new(&target, "a\"b\\", Duration::from_millis(500));
+    let labels = [("job", "a\"b\\"), ("instance", "h:1/probe?x=%22"), ("rack", "7")];
+    let mut lines = with_rules("http://h:1/probe?x=%22", &labels, Rules::default());
     let (record, _) = write(&mut lines, b"", Format::Text, true);
-    assert!(record.contains("\nup{job=\"a\\\"b\\\\\",instance=\"h:1/probe?x=%22\"} 1 "), "{record}");
+    assert!(
+        record.contains("\nup{job=\"a\\\"b\\\\\",instance=\"h:1/probe?x=%22\",rack=\"7\"} 1 "),
+        "{record}"
+    );
     let json = record.lines().next().unwrap().strip_prefix("# HELP scrapelog_file ").unwrap();
     let json: serde_json::Value = serde_json::from_str(json).unwrap();
-    assert_eq!((json["job"].as_str(), json["interval"].as_f64()), (Some("a\"b\\"), Some(0.5)));
+    assert_eq!((json["job"].as_str(), json["interval"].as_f64()), (Some("a\"b\\"), Some(15.0)));
 }
 
 #[test]
 fn one_unusual_page_does_not_keep_its_memory() {
     let mut lines = lines();
+    let mut workspace = Workspace::default();
     let many: String = (0..150_000).map(|n| format!("# TYPE a{n} gauge\na{n} 1\n")).collect();
-    write(&mut lines, many.as_bytes(), Format::Text, false);
-    assert!(lines.record.capacity() > 5 << 20);
-    lines.give_memory_back();
-    assert!(lines.record.capacity() <= KEPT_BUFFER_BYTES, "{}", lines.record.capacity());
-    assert!(lines.series.capacity() < 1 << 16, "{}", lines.series.capacity());
-    assert!(lines.metadata.capacity() < 1 << 16, "{}", lines.metadata.capacity());
+    let scrape = Scrape {
+        timestamp_milliseconds: TIME,
+        duration: Duration::ZERO,
+        page: Ok((many.as_bytes(), Format::Text)),
+    };
+    lines.write(&mut workspace, &scrape, false, None, &mut Observation::default());
+    assert!(workspace.record.capacity() > 5 << 20);
+    workspace.give_memory_back();
+    assert!(workspace.record.capacity() <= KEPT_BUFFER_BYTES, "{}", workspace.record.capacity());
+    let bytes = workspace.scratch.capacity_bytes() + lines.plan.capacity_bytes();
+    assert!(bytes < 2 << 20, "{bytes}");
 }
 
 /// Pages between sense and nonsense.
@@ -322,6 +462,19 @@ fn pages() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
+    #[test]
+    fn what_is_known_of_earlier_pages_changes_nothing(some in prop::collection::vec(pages(), 1..5), order in prop::collection::vec(any::<prop::sample::Index>(), 1..8), openmetrics: bool) {
+        let format = if openmetrics { Format::OpenMetrics } else { Format::Text };
+        let mut remembering = lines();
+        for index in order {
+            let page = index.get(&some);
+            let (record, summary) = write(&mut remembering, page, format, false);
+            let (want, want_summary) = write(&mut lines(), page, format, false);
+            prop_assert_eq!(samples(&record), samples(&want));
+            prop_assert_eq!(summary, want_summary);
+        }
+    }
+
     #[test]
     fn whatever_a_page_has_in_it_the_lines_are_canonical(page in pages(), openmetrics: bool) {
         let format = if openmetrics { Format::OpenMetrics } else { Format::Text };

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::lines::{Lines, Scrape, Summary};
+use super::lines::{Lines, Rules, Scrape, Summary, Workspace};
 use super::store::{Disk, Entry, PeopleLog, Samples};
 use super::{Config, Target};
 use crate::vitals::{Observation, Vitals};
@@ -39,8 +39,10 @@ pub(super) struct Moment {
 impl Recorder {
     pub(super) fn new(target: &Target, config: &Config, disk: &Arc<dyn Disk>) -> Self {
         let directory = config.storage_path.join(target.directory());
+        let labels = [("job", config.job.as_str()), ("instance", target.instance())].into_iter().collect();
+        let rules = Rules { labels, ..Rules::default() };
         Self {
-            lines: Lines::new(target, &config.job, config.interval),
+            lines: Lines::new(target.endpoint().to_string(), config.interval, rules),
             samples_trouble: Trouble::new("samples", &directory),
             people_trouble: Trouble::new("the log for people", &directory),
             samples: Samples::new(Arc::clone(disk), directory.clone()),
@@ -52,11 +54,11 @@ impl Recorder {
 
     /// Writes one scrape. Trouble with the files is logged when it begins and ends, and never ends the recording.
     pub(super) fn record(&mut self, scrape: &Scrape<'_>, moment: Moment) -> Summary {
-        let (summary, written) = self.write_samples(scrape, moment.clock_went_back);
+        let (summary, written) =
+            Workspace::lend(|workspace| self.write_samples(workspace, scrape, moment.clock_went_back));
         if written.is_err() {
             self.lines.forget_metadata();
         }
-        self.lines.give_memory_back();
         self.samples_trouble.note(written);
         let elapsed = self.before.as_ref().map_or_else(Default::default, |(_, at)| moment.started - *at);
         let before = self.before.as_ref().map(|(observation, _)| observation);
@@ -80,29 +82,35 @@ impl Recorder {
 
     /// Writes the samples, trying again where need be: a call that failed, or a file that can't be trusted any more,
     /// is no reason to lose a scrape.
-    fn write_samples(&mut self, scrape: &Scrape<'_>, fresh_file: bool) -> (Summary, io::Result<()>) {
+    fn write_samples(
+        &mut self,
+        workspace: &mut Workspace,
+        scrape: &Scrape<'_>,
+        fresh_file: bool,
+    ) -> (Summary, io::Result<()>) {
         let note = self.samples_trouble.loss();
-        let mut outcome = self.try_samples(scrape, fresh_file, note.as_deref());
+        let mut outcome = self.try_samples(workspace, scrape, fresh_file, note.as_deref());
         for _ in 1..TRIES {
             if outcome.1.is_ok() {
                 break;
             }
             self.lines.forget_metadata();
-            outcome = self.try_samples(scrape, false, note.as_deref());
+            outcome = self.try_samples(workspace, scrape, false, note.as_deref());
         }
         outcome
     }
 
     fn try_samples(
         &mut self,
+        workspace: &mut Workspace,
         scrape: &Scrape<'_>,
         fresh_file: bool,
         note: Option<&str>,
     ) -> (Summary, io::Result<()>) {
         let ready = self.samples.ready(scrape.timestamp_milliseconds, fresh_file);
         let first_in_file = *ready.as_ref().unwrap_or(&true);
-        let summary = self.lines.write(scrape, first_in_file, note, &mut self.now);
-        let written = ready.and_then(|_| self.samples.append(self.lines.record()));
+        let summary = self.lines.write(workspace, scrape, first_in_file, note, &mut self.now);
+        let written = ready.and_then(|_| self.samples.append(workspace.record()));
         (summary, written)
     }
 

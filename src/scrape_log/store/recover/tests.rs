@@ -1,7 +1,6 @@
 use super::*;
 use crate::exposition::Format;
-use crate::scrape_log::Target;
-use crate::scrape_log::lines::{Lines, Scrape};
+use crate::scrape_log::lines::{Lines, Rules, Scrape, Workspace};
 use crate::scrape_log::store::SystemDisk;
 use crate::scrape_log::store::tests::FaultyDisk;
 use crate::vitals::Observation;
@@ -10,8 +9,10 @@ use std::time::Duration;
 
 /// A file of scrapes as the recorder writes them, and where each of them ends.
 fn file_of_scrapes(pages: &[Result<&str, &str>]) -> (Vec<u8>, Vec<usize>) {
-    let target = Target::parse("db01:9100").unwrap();
-    let mut lines = Lines::new(&target, "node", Duration::from_secs(15));
+    let labels = [("job", "node"), ("instance", "db01:9100")].into_iter().collect();
+    let rules = Rules { labels, ..Rules::default() };
+    let mut lines = Lines::new("http://db01:9100/metrics".to_owned(), Duration::from_secs(15), rules);
+    let mut workspace = Workspace::default();
     let (mut data, mut ends) = (Vec::new(), Vec::new());
     for (index, page) in pages.iter().enumerate() {
         let scrape = Scrape {
@@ -19,8 +20,8 @@ fn file_of_scrapes(pages: &[Result<&str, &str>]) -> (Vec<u8>, Vec<usize>) {
             duration: Duration::from_millis(7),
             page: page.map(|page| (page.as_bytes(), Format::Text)),
         };
-        lines.write(&scrape, index == 0, None, &mut Observation::default());
-        data.extend_from_slice(lines.record());
+        lines.write(&mut workspace, &scrape, index == 0, None, &mut Observation::default());
+        data.extend_from_slice(workspace.record());
         ends.push(data.len());
     }
     (data, ends)
