@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-const UNITS: [(&str, f64); 9] = [
+const UNITS: [(&str, f64); 10] = [
     ("ns", 1e-9),
     ("us", 1e-6),
     ("µs", 1e-6),
@@ -12,6 +12,7 @@ const UNITS: [(&str, f64); 9] = [
     ("h", 3600.0),
     ("d", 86_400.0),
     ("w", 604_800.0),
+    ("y", 31_536_000.0),
 ];
 
 /// Reads a duration. A bare `0` needs no unit, any other number does.
@@ -60,6 +61,7 @@ mod tests {
             ("1h", 3_600_000),
             ("2d", 172_800_000),
             ("1w", 604_800_000),
+            ("1y", 31_536_000_000),
         ] {
             assert_eq!(parse(text), Ok(Duration::from_millis(milliseconds)), "{text}");
         }
@@ -68,7 +70,7 @@ mod tests {
     #[test]
     fn refuses_the_rest() {
         for text in
-            ["", "15", "s", "-1s", "1 s", "1y", "1.2.3s", "15S", "ten", "1e9s", "99999999999999999999w"]
+            ["", "15", "s", "-1s", "1 s", "1mo", "1.2.3s", "15S", "ten", "1e9s", "99999999999999999999w"]
         {
             assert!(parse(text).is_err(), "{text}");
         }

@@ -1,4 +1,4 @@
-//! What every room needs and none owns: durations, patterns of paths, the log, stopping, wrong command lines.
+//! What every room needs and none owns: durations, sizes, patterns of paths, the log, stopping, wrong command lines.
 
 pub mod duration;
 pub mod glob;
@@ -6,4 +6,5 @@ pub mod json;
 pub mod log;
 pub mod logfmt;
 pub mod shutdown;
+pub mod size;
 pub mod usage;

@@ -2,13 +2,87 @@
 //!
 //! The keys, their defaults and their meaning are those of Prometheus' configuration reference. `--target` makes a
 //! [`Job`] too, so that there is one way from here on.
+//!
+//! ```text
+//!  text ──► yaml: a tree that knows lines and columns ──► document, job, …: each asks `fields` for the keys it knows
+//!                                                            └── what is wrong ──► report: all of it, with its place
+//! ```
 
-use std::path::PathBuf;
+mod discovery;
+mod document;
+mod fields;
+mod http;
+mod job;
+mod report;
+mod rules;
+#[cfg(test)]
+mod tests;
+mod yaml;
+
+pub use report::{Error, Problem, Warning};
+pub use yaml::Position;
+
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::labels::Labels;
 use super::relabel::Rule;
 use crate::web::client::HttpSettings;
+
+use report::Report;
+
+/// Reads a configuration file. Relative paths in it are below its directory.
+///
+/// # Errors
+/// When it can't be read, or has mistakes: all of them, with line and column.
+pub fn load(path: &Path) -> Result<(Config, Vec<Warning>), Error> {
+    parse(&read(path)?, path)
+}
+
+/// Reads a configuration; `path` is its name in messages and what relative paths begin at.
+///
+/// # Errors
+/// When it has mistakes: all of them, with line and column.
+pub fn parse(text: &str, path: &Path) -> Result<(Config, Vec<Warning>), Error> {
+    let report = Report::new(path, text);
+    let config = match yaml::parse(text) {
+        Ok(root) => document::read(root, &report),
+        Err(mistake) => {
+            report.no_yaml(mistake);
+            Config::default()
+        }
+    };
+    report.conclude(config)
+}
+
+/// Reads target groups in YAML or JSON: a file of `file_sd_configs`, or a page of `http_sd_configs` with its URL as
+/// the path.
+///
+/// # Errors
+/// When they have mistakes: all of them, with line and column.
+pub fn parse_target_groups(text: &str, path: &Path) -> Result<Vec<TargetGroup>, Error> {
+    let report = Report::new(path, text);
+    let groups = match yaml::parse(text) {
+        Ok(root) => discovery::target_groups(root, &report),
+        Err(mistake) => {
+            report.no_yaml(mistake);
+            Vec::new()
+        }
+    };
+    report.conclude(groups).map(|(groups, _)| groups)
+}
+
+/// Reads a file of `file_sd_configs`.
+///
+/// # Errors
+/// When it can't be read, or has mistakes: all of them, with line and column.
+pub fn load_target_groups(path: &Path) -> Result<Vec<TargetGroup>, Error> {
+    parse_target_groups(&read(path)?, path)
+}
+
+fn read(path: &Path) -> Result<String, Error> {
+    std::fs::read_to_string(path).map_err(|error| Error::unreadable(path, error))
+}
 
 /// The jobs of a configuration, in their order. No two have the same name.
 #[derive(Clone, Debug, Default, PartialEq)]

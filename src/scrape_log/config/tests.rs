@@ -1,0 +1,409 @@
+//! What is read from a configuration, and what is said about one that is wrong.
+
+use super::*;
+use crate::scrape_log::relabel::Action;
+use crate::web::client::{Credentials, Secret, TlsSettings};
+
+fn read(text: &str) -> Config {
+    let (config, warnings) = parse(text, Path::new("/etc/prometheus/prometheus.yml")).unwrap();
+    assert_eq!(warnings, []);
+    config
+}
+
+/// What is wrong with a configuration named `p.yml`.
+fn problems(text: &str) -> Vec<String> {
+    let error = parse(text, Path::new("p.yml")).unwrap_err();
+    error.problems().iter().map(ToString::to_string).collect()
+}
+
+fn warnings(text: &str) -> Vec<String> {
+    parse(text, Path::new("p.yml")).unwrap().1.iter().map(ToString::to_string).collect()
+}
+
+const ALL: &str = r#"
+global:
+  scrape_interval: 15s
+  scrape_timeout: 5s
+  evaluation_interval: 30s
+  external_labels: {site: berlin}
+  sample_limit: 1000
+  body_size_limit: 16MB
+scrape_configs:
+  - job_name: node
+    static_configs:
+      - targets: ['db01:9100', db02:9100]
+        labels: {env: prod, version: 1.10}
+      - targets: []
+  - job_name: probe
+    scrape_interval: 1m30s
+    scrape_timeout: 20s
+    metrics_path: /probe
+    scheme: https
+    params:
+      module: [http_2xx]
+      "collect[]": [cpu, meminfo]
+    honor_labels: yes
+    honor_timestamps: false
+    follow_redirects: false
+    enable_compression: false
+    enable_http2: true
+    basic_auth: {username: me, password_file: secrets/password}
+    tls_config:
+      ca_file: /etc/ca.pem
+      cert_file: client.pem
+      key_file: client.key
+      server_name: db.example
+      insecure_skip_verify: true
+      min_version: TLS12
+    file_sd_configs:
+      - files: [targets/*.yml, /srv/targets.json]
+        refresh_interval: 1m
+    http_sd_configs:
+      - url: https://inventory/targets
+        refresh_interval: 2m
+        authorization: {credentials: abc}
+    relabel_configs: &rules
+      - source_labels: [__address__]
+        regex: '([^:]+):.*'
+        target_label: host
+      - {action: labeldrop, regex: tmp_.*}
+    metric_relabel_configs: *rules
+    body_size_limit: 1GiB
+    sample_limit: 5
+    label_limit: 30
+    label_name_length_limit: 100
+    label_value_length_limit: 200
+    target_limit: 0
+    scrape_protocols: [OpenMetricsText1.0.0]
+"#;
+
+#[test]
+fn everything_that_can_be_said() {
+    let Config { jobs } = read(ALL);
+    let [node, probe] = jobs.as_slice() else { panic!("{jobs:?}") };
+    assert_eq!((node.name.as_str(), node.path.as_str(), node.scheme.as_str()), ("node", "/metrics", "http"));
+    assert_eq!((node.interval, node.timeout), (Duration::from_secs(15), Duration::from_secs(5)));
+    assert_eq!(node.http, HttpSettings::default());
+    let limits = Limits { body_size_bytes: Some(16 << 20), samples: Some(1000), ..Limits::default() };
+    assert_eq!(node.limits, limits);
+    let [Discovery::Static(groups)] = node.discoveries.as_slice() else { panic!("{node:?}") };
+    assert_eq!(groups.len(), 2);
+    assert_eq!(groups[0].targets, ["db01:9100", "db02:9100"]);
+    assert_eq!(groups[0].labels.to_string(), r#"{env="prod", version="1.10"}"#);
+
+    assert_eq!((probe.interval, probe.timeout), (Duration::from_secs(90), Duration::from_secs(20)));
+    assert_eq!((probe.path.as_str(), probe.scheme.as_str(), probe.honor_labels), ("/probe", "https", true));
+    let params = [("collect[]", vec!["cpu", "meminfo"]), ("module", vec!["http_2xx"])];
+    let params =
+        params.map(|(name, values)| (name.to_owned(), values.into_iter().map(str::to_owned).collect()));
+    assert_eq!(probe.params, params);
+    assert_eq!(
+        probe.http,
+        HttpSettings {
+            credentials: Some(Credentials::Basic {
+                username: Secret::Text("me".to_owned()),
+                password: Secret::File("/etc/prometheus/secrets/password".into()),
+            }),
+            tls: TlsSettings {
+                ca: Some(Secret::File("/etc/ca.pem".into())),
+                certificate: Some(Secret::File("/etc/prometheus/client.pem".into())),
+                key: Some(Secret::File("/etc/prometheus/client.key".into())),
+                server_name: Some("db.example".to_owned()),
+                insecure_skip_verify: true,
+            },
+            follow_redirects: false,
+            compression: false,
+        }
+    );
+    let [Discovery::Files { patterns }, Discovery::Http { url, refresh_interval, http }] =
+        probe.discoveries.as_slice()
+    else {
+        panic!("{probe:?}")
+    };
+    assert_eq!(
+        patterns,
+        &[PathBuf::from("/etc/prometheus/targets/*.yml"), PathBuf::from("/srv/targets.json")]
+    );
+    assert_eq!((url.as_str(), *refresh_interval), ("https://inventory/targets", Duration::from_secs(120)));
+    let bearer =
+        Credentials::Authorization { kind: "Bearer".to_owned(), credentials: Secret::Text("abc".to_owned()) };
+    assert_eq!(http.credentials, Some(bearer));
+    assert!(http.compression && http.follow_redirects);
+    assert_eq!(probe.relabel, probe.metric_relabel);
+    let [replace, drop] = probe.relabel.as_slice() else { panic!("{probe:?}") };
+    assert_eq!((replace.spec().action, drop.spec().action), (Action::Replace, Action::LabelDrop));
+    assert_eq!(replace.spec().target_label, "host");
+    let limits = Limits {
+        body_size_bytes: Some(1 << 30),
+        samples: Some(5),
+        labels: Some(30),
+        label_name_length: Some(100),
+        label_value_length: Some(200),
+        targets: None,
+    };
+    assert_eq!(probe.limits, limits);
+    assert!(!format!("{jobs:?}").contains("abc"), "a secret is shown");
+}
+
+#[test]
+fn what_is_left_out_has_prometheus_defaults() {
+    let job = |text: &str| read(text).jobs.remove(0);
+    let plain = job("scrape_configs:\n- job_name: a\n");
+    assert_eq!((plain.interval, plain.timeout), (Duration::from_secs(60), Duration::from_secs(10)));
+    assert_eq!((plain.discoveries.as_slice(), plain.params.as_slice()), (&[][..], &[][..]));
+    let short = job("global: {scrape_interval: 5s}\nscrape_configs: [{job_name: a}]");
+    assert_eq!(short.timeout, Duration::from_secs(5));
+    let short = job("scrape_configs: [{job_name: a, scrape_interval: 500ms}]");
+    assert_eq!(short.timeout, Duration::from_millis(500));
+    let bearer = job("scrape_configs: [{job_name: a, bearer_token_file: token}]").http.credentials;
+    let file = Secret::File("/etc/prometheus/token".into());
+    assert_eq!(bearer, Some(Credentials::Authorization { kind: "Bearer".to_owned(), credentials: file }));
+}
+
+/// Where a rule makes the address, `targets` are not addresses yet.
+#[test]
+fn targets_of_probes_may_be_urls() {
+    let rules = "relabel_configs: [{source_labels: [__address__], target_label: __param_target}]";
+    let job = "job_name: a, static_configs: [{targets: ['https://x/y']}]";
+    read(&format!("scrape_configs: [{{{job}, {rules}}}]"));
+    assert_eq!(
+        problems(&format!("scrape_configs: [{{{job}}}]")),
+        [
+            "p.yml:1:60: the target \"https://x/y\" is a URL, expected HOST:PORT: its parts go into scheme and \
+             metrics_path"
+        ]
+    );
+}
+
+#[test]
+fn one_warning_for_all_that_has_no_use() {
+    let text = "rule_files: [a.yml]\nalerting: {x: [y]}\nremote_write: []\nscrape_configs: [{job_name: a}]";
+    assert_eq!(
+        warnings(text),
+        ["p.yml: passed over, since scrape-log only scrapes: \"rule_files\", \"alerting\", \"remote_write\""]
+    );
+    let own_times = "scrape_configs:\n- job_name: a\n  honor_timestamps: true\n";
+    assert_eq!(warnings(own_times).len(), 1);
+    assert!(warnings(own_times)[0].starts_with("p.yml:3:21: honor_timestamps: every sample gets the time"));
+    assert!(warnings("global: {}\n")[0].contains("nothing is scraped"));
+}
+
+/// A mistake in the keys of a job that is otherwise fine, the beginning of what is said, and something else in it.
+const MISTAKES: [(&str, &str, &str); 57] = [
+    (
+        "scrape_intervall: 5s",
+        "3:3: unknown key \"scrape_intervall\" in scrape_configs, did you mean \"scrape_interval\"?",
+        "",
+    ),
+    ("nonsense: 5s", "3:3: unknown key \"nonsense\" in scrape_configs", ""),
+    ("scrape_interval: 15", "3:20: scrape_interval: \"15\" is not a duration", "unit"),
+    ("scrape_interval: 1.5m", "3:20: scrape_interval: expected whole numbers", "1m30s"),
+    ("scrape_interval: 5y", "3:20: scrape_interval: expected at most a year", ""),
+    ("scrape_interval: [5s]", "3:20: scrape_interval has to be a text, found a list", ""),
+    ("scrape_timeout: 2m", "3:19: scrape_timeout 120s is longer than the scrape_interval 60s", "at most"),
+    ("scheme: ftp", "3:11: the scheme \"ftp\" is not known, expected http or https", ""),
+    ("honor_labels: \"true\"", "3:17: honor_labels has to be true or false, without quotes", ""),
+    ("sample_limit: many", "3:17: sample_limit has to be a whole number", ""),
+    ("sample_limit: -1", "3:17: sample_limit has to be a whole number", ""),
+    ("sample_limit: 1.5", "3:17: sample_limit has to be a whole number", ""),
+    ("body_size_limit: 16", "3:20: body_size_limit: \"16\" is not a size", "16MB"),
+    (
+        "params: {module: x}",
+        "3:20: the values of the parameter \"module\" have to be a list",
+        "a plain value",
+    ),
+    ("params: [x]", "3:11: params has to be a mapping, found a list", ""),
+    ("static_configs: {targets: [a]}", "3:19: static_configs has to be a list, found a mapping", ""),
+    ("static_configs: [a]", "3:20: static_configs has to be a mapping, found a plain value", ""),
+    ("static_configs: [~]", "3:20: an entry of static_configs is empty", ""),
+    (
+        "static_configs: [{target: [a]}]",
+        "3:21: unknown key \"target\" in static_configs, did you mean \"targets\"?",
+        "",
+    ),
+    ("static_configs: [{targets: [a/b]}]", "3:31: the target \"a/b\" has a path", "metrics_path"),
+    ("static_configs: [{targets: ['']}]", "3:31: a target is empty", ""),
+    ("static_configs: [{targets: [{a: b}]}]", "3:31: the entries of targets have to be texts", ""),
+    ("static_configs: [{labels: {a-b: c}}]", "3:30: \"a-b\" is no label name", "letters"),
+    ("file_sd_configs: [{}]", "3:21: file_sd_configs needs files", ""),
+    ("file_sd_configs: [{files: [a.txt]}]", "3:30: \"a.txt\" can't be read for targets", ".yml"),
+    ("http_sd_configs: [{}]", "3:21: http_sd_configs needs a url", ""),
+    ("http_sd_configs: [{url: inventory}]", "3:27: url: expected a URL", "https://"),
+    ("http_sd_configs: [{url: 'http://me:hunter2@x/'}]", "3:27: url: credentials belong into basic_auth", ""),
+    (
+        "kubernetes_sd_configs: [{role: node}]",
+        "3:3: kubernetes_sd_configs is not supported in scrape_configs",
+        "file_sd_configs",
+    ),
+    ("consul_sd_config: []", "3:3: unknown key \"consul_sd_config\"", "did you mean \"consul_sd_configs\"?"),
+    ("proxy_url: http://x", "3:3: proxy_url is not supported", "without a proxy"),
+    ("oauth2: {client_secret: hunter2}", "3:3: oauth2 is not supported", "credentials_file"),
+    (
+        "basic_auth: {username: a, password: hunter2, password_file: b}",
+        "3:63: password and password_file are both",
+        "",
+    ),
+    (
+        "basic_auth: {username: a, pasword: hunter2}",
+        "3:29: unknown key \"pasword\" in basic_auth",
+        "\"password\"?",
+    ),
+    ("basic_auth: {username: a, password: [hunter2]}", "3:39: password has to be a text, found a list", ""),
+    ("bearer_tokn: hunter2", "3:3: unknown key \"bearer_tokn\"", "\"bearer_token\"?"),
+    ("authorization: {type: Basic, credentials: hunter2}", "3:25: type can't be Basic", "basic_auth"),
+    (
+        "authorization: {credentials: hunter2, credentials_file: b}",
+        "3:59: credentials and credentials_file are both",
+        "",
+    ),
+    ("authorization: {type: 'a b', credentials: hunter2}", "3:25: type has to be a word", ""),
+    ("{basic_auth: {username: a}, bearer_token: hunter2}", "3:45: expected one of basic_auth", ""),
+    ("tls_config: {cert_file: a}", "3:27: a client certificate needs its key", "key_file"),
+    ("tls_config: {key: hunter2}", "3:21: the key belongs to a client certificate", "cert_file"),
+    ("tls_config: {ca: hunter2, ca_file: b}", "3:38: ca and ca_file are both", ""),
+    ("tls_config: {min_version: TLS13}", "3:29: min_version \"TLS13\" is not supported", "TLS12"),
+    (
+        "relabel_configs: [{action: explode}]",
+        "3:30: unknown action \"explode\", expected one of replace, keep",
+        "uppercase",
+    ),
+    (
+        "relabel_configs: [{action: labeldrap, regex: a}]",
+        "3:30: unknown action \"labeldrap\", did you mean \"labeldrop\"?",
+        "",
+    ),
+    (
+        "relabel_configs: [{source_labels: [a], regex: '(', target_label: b}]",
+        "3:49: the regex \"(\" can't be used",
+        "",
+    ),
+    (
+        "relabel_configs: [{source_labels: [a], regex: '\\p{Lu}', target_label: b}]",
+        "3:49: the regex \"\\\\p{Lu}\"",
+        "Unicode",
+    ),
+    ("relabel_configs: [{source_labels: [a]}]", "3:21: the action replace needs a target_label", ""),
+    ("relabel_configs: [{target_label: a-b}]", "3:36: \"a-b\" is no label name", ""),
+    (
+        "relabel_configs: [{source_labels: [a-b], target_label: c}]",
+        "3:38: \"a-b\" in source_labels is no label name",
+        "",
+    ),
+    ("relabel_configs: [{action: hashmod, target_label: c}]", "3:30: the action hashmod needs a modulus", ""),
+    (
+        "relabel_configs: [{action: labelkeep, regex: a, source_labels: [b]}]",
+        "3:67: the action labelkeep takes only regex",
+        "",
+    ),
+    ("metric_relabel_configs: [{actoin: drop}]", "3:29: unknown key \"actoin\"", "\"action\"?"),
+    ("relabel_configs: [~]", "3:21: an entry of relabel_configs is empty", ""),
+    ("job_name: b", "3:3: the key \"job_name\" was given before in this mapping", ""),
+    ("x: [", "3:6: this is no YAML that can be read", ""),
+];
+
+#[test]
+fn mistakes_say_where_and_what_is_expected() {
+    for (keys, start, also) in MISTAKES {
+        let keys = match keys.strip_prefix('{') {
+            Some(_) => format!("<<: {keys}"),
+            None => keys.to_owned(),
+        };
+        let text = format!("scrape_configs:\n- job_name: a\n  {keys}\n");
+        let found = problems(&text);
+        let first = found.first().unwrap();
+        // A merged mapping stands behind `<<: `, without its brace.
+        let start = if keys.starts_with("<<") { start.split_once(' ').unwrap().1 } else { start };
+        assert!(first.contains(start) && first.contains(also), "{keys}: {first}");
+        assert!(first.starts_with("p.yml:3:"), "{first}");
+        assert_eq!(found.len(), 1, "{found:?}");
+        let error = parse(&text, Path::new("p.yml")).unwrap_err();
+        assert!(!format!("{error} {} {error:?}", error.details()).contains("hunter2"), "{keys}");
+    }
+}
+
+#[test]
+fn mistakes_outside_of_jobs() {
+    for (text, want) in [
+        ("", "p.yml:1:1: the file is empty"),
+        ("# nothing\n", "the file is empty"),
+        ("[a]", "p.yml:1:1: the configuration has to be a mapping, found a list"),
+        (
+            "scrape_config: []\n",
+            "p.yml:1:1: unknown key \"scrape_config\" in the configuration, did you mean \"scrape_configs\"?",
+        ),
+        ("scrape_configs: [~]", "p.yml:1:18: an entry of scrape_configs is empty"),
+        ("scrape_configs:\n- scheme: http\n", "p.yml:2:3: a scrape configuration needs a job_name"),
+        (
+            "scrape_configs:\n- job_name: a\n- job_name: a\n",
+            "p.yml:3:13: the job_name \"a\" was given before, at p.yml:2:13",
+        ),
+        ("global: {scrape_interval: 5s, scrape_timeout: 10s}", "p.yml:1:47: scrape_timeout 10s is longer"),
+        (
+            "global: {scrap_interval: 5s}",
+            "p.yml:1:10: unknown key \"scrap_interval\" in global, did you mean",
+        ),
+        ("global: {external_labels: {a-b: c}}", "p.yml:1:28: \"a-b\" is no label name"),
+        ("global: 5", "p.yml:1:9: global has to be a mapping"),
+    ] {
+        let found = problems(text);
+        assert!(found[0].contains(want) && found.len() == 1, "{text}: {found:?}");
+    }
+}
+
+#[test]
+fn all_mistakes_at_once_with_their_lines() {
+    let text = "scrape_configs:\n- job_name: a\n  scrape_intervall: 5s\n  scheme: ftp\n- job_nam: b\n";
+    let error = parse(text, Path::new("p.yml")).unwrap_err();
+    assert_eq!(error.problems().len(), 4);
+    assert_eq!(
+        error.to_string(),
+        "p.yml:3:3: unknown key \"scrape_intervall\" in scrape_configs, did you mean \"scrape_interval\"? (and 3 more \
+         mistakes, see: scrape-log check-config p.yml)"
+    );
+    let details = error.details();
+    assert!(
+        details.contains("\n  3 |   scrape_intervall: 5s\n    |   ^\np.yml:4:11: the scheme"),
+        "{details}"
+    );
+}
+
+#[test]
+fn jobs_from_other_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    std::fs::create_dir(at("jobs")).unwrap();
+    std::fs::write(at("p.yml"), "global: {scrape_interval: 5s}\nscrape_config_files: [jobs/*.yml]\n")
+        .unwrap();
+    std::fs::write(at("jobs/a.yml"), "scrape_configs:\n- job_name: a\n").unwrap();
+    std::fs::write(at("jobs/b.yml"), "scrape_configs:\n- job_name: b\n").unwrap();
+    let (config, _) = load(&at("p.yml")).unwrap();
+    let jobs: Vec<_> = config.jobs.iter().map(|job| (job.name.as_str(), job.interval.as_secs())).collect();
+    assert_eq!(jobs, [("a", 5), ("b", 5)]);
+    std::fs::write(at("jobs/b.yml"), "scrape_configs:\n- job_name: a\n").unwrap();
+    let error = load(&at("p.yml")).unwrap_err().to_string();
+    assert!(error.contains("b.yml:2:13") && error.contains("a.yml:2:13"), "{error}");
+    let missing = load(&at("missing.yml")).unwrap_err().to_string();
+    assert!(missing.contains("can't read") && missing.contains("missing.yml"), "{missing}");
+}
+
+#[test]
+fn target_groups_in_yaml_and_json() {
+    let groups = |text| parse_target_groups(text, Path::new("t.json"));
+    let json =
+        groups(r#"[{"targets": ["a:1", "b:2"], "labels": {"env": "prod"}}, {"targets": []}]"#).unwrap();
+    let yaml = groups("- targets: [a:1, b:2]\n  labels: {env: prod}\n- targets:\n").unwrap();
+    assert_eq!(json, yaml);
+    assert_eq!(json[0].targets, ["a:1", "b:2"]);
+    assert_eq!(groups("").unwrap(), []);
+    let error = groups("[{\"targets\": [\"a:1\"], \"lables\": {}}]").unwrap_err().to_string();
+    assert!(error.starts_with("t.json:1:23: unknown key \"lables\" in a target group"), "{error}");
+    assert!(groups("{}").is_err());
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_text_is_too_much(text in "[a-z:\\-\\[\\]{}&*!|>'\"%@#, \n\t~?0-9é]{0,60}") {
+        let _read_or_not = parse(&text, Path::new("p.yml"));
+        let _read_or_not = parse(&format!("scrape_configs:\n- job_name: a\n  {text}"), Path::new("p.yml"));
+    }
+}
