@@ -2,12 +2,11 @@
 
 use std::fmt::Write;
 
-use crate::web::html;
+use crate::web::html::Text;
 
 /// A plain page that says what this is and where the metrics are.
 pub(super) fn landing(telemetry_path: &str, collectors: &[&str]) -> String {
-    let mut path = String::new();
-    html::escape(&mut path, telemetry_path);
+    let path = Text(telemetry_path);
     let mut page = format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\

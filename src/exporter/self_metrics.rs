@@ -54,7 +54,7 @@ impl SelfMetrics {
         for cause in ["encoding", "gathering"] {
             errors.with_label_values(&[cause]);
         }
-        let process = with_process.then(|| Mutex::new(Process::new()));
+        let process = with_process.then(|| Mutex::new(Process::default()));
         Self { registry, scrapes, scrapes_in_flight, errors, requests, process }
     }
 

@@ -25,9 +25,9 @@ struct Stat {
     resident_pages: u64,
 }
 
-impl Process {
+impl Default for Process {
     /// The process is looked up in the real `/proc`, whatever host is under watch.
-    pub fn new() -> Self {
+    fn default() -> Self {
         let mut buffer = Vec::new();
         let boot_time_seconds =
             KernelFile::new("/proc/stat").read(&mut buffer).ok().and_then(parse_boot_time);
@@ -38,7 +38,9 @@ impl Process {
             buffer,
         }
     }
+}
 
+impl Process {
     /// Appends what can be read.
     pub fn write(&mut self, out: &mut Exposition) {
         use Kind::{Counter, Gauge};
