@@ -6,11 +6,12 @@
 //! | room | owns | may use |
 //! |---|---|---|
 //! | `bin/*` | arguments in, composition, exit codes | everything |
-//! | [`exporter`] | the HTTP service of one host | collectors, vitals, web, host, exposition, base |
-//! | [`scrape_log`] | targets, schedule, fetch, files | vitals, web, exposition, base |
+//! | [`exporter`] | the HTTP service of one host | collectors, telemetry, vitals, web, host, exposition, base |
+//! | [`scrape_log`] | targets, schedule, fetch, files | telemetry, vitals, web, exposition, base |
 //! | [`collectors`] | one file per subsystem: read, parse, write families | host, exposition, base |
+//! | [`telemetry`] | what a program says about itself: its counters and its process | host, exposition, base |
 //! | [`vitals`] | the few numbers a person wants, from two sets of samples | exposition, base |
-//! | [`web`] | HTTP server and client with limits and deadlines | base |
+//! | [`web`] | HTTP server and client with limits and deadlines, and the answers that all services give | exposition, base |
 //! | [`host`] | where `/proc` and `/sys` are, reading kernel files | base |
 //! | [`exposition`] | writing and parsing the Prometheus text formats | nothing |
 //! | [`base`] | durations, sizes, patterns of paths, the log, stopping, wrong command lines | nothing |
@@ -23,6 +24,7 @@ pub mod collectors;
 pub mod exporter;
 pub mod host;
 pub mod scrape_log;
+pub mod telemetry;
 pub mod vitals;
 pub mod web;
 

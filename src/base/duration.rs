@@ -44,9 +44,27 @@ pub fn parse(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(seconds).map_err(|_| wrong())
 }
 
+/// Writes a duration in whole milliseconds as Prometheus does, `1m30s`; what is less is left out. Weeks are used only
+/// where no days are left over.
+pub fn format(duration: Duration) -> String {
+    let mut rest = duration.as_millis();
+    let mut text = String::new();
+    for (unit, milliseconds) in
+        [("w", 604_800_000), ("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)]
+    {
+        let count = rest / milliseconds;
+        if count > 0 && (unit != "w" || rest.is_multiple_of(milliseconds)) {
+            text.push_str(&count.to_string());
+            text.push_str(unit);
+            rest %= milliseconds;
+        }
+    }
+    if text.is_empty() { "0s".to_owned() } else { text }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::parse;
+    use super::{format, parse};
     use std::time::Duration;
 
     #[test]
@@ -65,6 +83,15 @@ mod tests {
         ] {
             assert_eq!(parse(text), Ok(Duration::from_millis(milliseconds)), "{text}");
         }
+    }
+
+    #[test]
+    fn writes_what_it_reads() {
+        for text in ["0s", "15s", "1m30s", "500ms", "1h", "2d", "1w", "8d1h", "1s5ms"] {
+            assert_eq!(format(parse(text).unwrap()), text);
+        }
+        assert_eq!(format(Duration::from_secs(90 * 60)), "1h30m");
+        assert_eq!(format(Duration::from_micros(999)), "0s");
     }
 
     #[test]

@@ -10,12 +10,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use flate2::{Compress, Compression, FlushCompress, Status};
 use tokio::sync::watch;
 
 use super::self_metrics::SelfMetrics;
 use crate::collectors::{CollectorSet, Running};
 use crate::exposition::{Exposition, Format};
+use crate::web::gzip::Gzip;
 
 /// What distinguishes one page from another.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -76,7 +76,7 @@ impl Gatherer {
             metrics,
             pages: pages.clone(),
             out: Exposition::new(),
-            gzip: Gzip::new(),
+            gzip: Gzip::default(),
             piece: Vec::new(),
             size_before: 0,
         };
@@ -166,75 +166,5 @@ impl Worker {
         // From here on a new scrape gets a new page.
         self.pages.lock().remove(&job.key);
         job.done.send_replace(Some(page.into()));
-    }
-}
-
-/// A compressor whose tables are made once, and what it has made of the page so far.
-struct Gzip {
-    compress: Compress,
-    packed: Vec<u8>,
-}
-
-/// The logarithm of how far back the compressor looks. What repeats on a page of metrics does so within a few lines,
-/// but whenever it has come this far it has to go through all of its tables.
-const WINDOW_BITS: u8 = 14;
-
-impl Gzip {
-    fn new() -> Self {
-        Self { compress: Compress::new_gzip(Compression::fast(), WINDOW_BITS), packed: Vec::new() }
-    }
-
-    /// Begins a gzip member (RFC 1952) of about `size` bytes.
-    fn begin(&mut self, size: usize) {
-        self.compress.reset();
-        self.packed = Vec::with_capacity(size + size / 8 + 1024);
-    }
-
-    /// Adds a part of the text.
-    fn add(&mut self, piece: &[u8]) {
-        self.run(piece, FlushCompress::None);
-    }
-
-    /// Adds the last part and gives the whole member.
-    fn finish(&mut self, piece: &[u8]) -> Vec<u8> {
-        self.run(piece, FlushCompress::Finish);
-        std::mem::take(&mut self.packed)
-    }
-
-    fn run(&mut self, piece: &[u8], flush: FlushCompress) {
-        let start = self.compress.total_in();
-        loop {
-            let read = usize::try_from(self.compress.total_in() - start).unwrap_or(piece.len());
-            let rest = piece.get(read..).unwrap_or_default();
-            match self.compress.compress_vec(rest, &mut self.packed, flush) {
-                Ok(Status::StreamEnd) => return,
-                // With room left it has taken everything in.
-                Ok(_) if self.packed.len() < self.packed.capacity() && flush == FlushCompress::None => return,
-                Ok(_) => self.packed.reserve(self.packed.capacity().max(1024)),
-                // Errors are for misuse of the stream's state only, and a reader sees a short member.
-                Err(error) => return tracing::error!(%error, "cannot compress the page"),
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::io::Read;
-
-    #[test]
-    fn gzip_reads_back_at_every_size() {
-        let mut gzip = Gzip::new();
-        for size in [0usize, 1, 1000, 100_000, 3] {
-            let page: Vec<u8> = (0..size).map(|n| (n * n % 251) as u8).collect();
-            gzip.begin(7);
-            let (first, last) = page.split_at(size / 3);
-            first.chunks(1 + size / 7).for_each(|piece| gzip.add(piece));
-            let packed = gzip.finish(last);
-            let mut read = Vec::new();
-            flate2::read::GzDecoder::new(&packed[..]).read_to_end(&mut read).unwrap();
-            assert_eq!(read, page);
-        }
     }
 }

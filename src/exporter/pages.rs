@@ -2,8 +2,11 @@
 
 use std::fmt::Write;
 
+use crate::web::html::Text;
+
 /// A plain page that says what this is and where the metrics are.
 pub(super) fn landing(telemetry_path: &str, collectors: &[&str]) -> String {
+    let path = Text(telemetry_path);
     let mut page = format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
@@ -21,28 +24,12 @@ pub(super) fn landing(telemetry_path: &str, collectors: &[&str]) -> String {
          <li><a href=\"/-/healthy\">Health</a></li>\n</ul>\n\
          <p>Collectors, each alone: <span class=\"names\">",
         env!("CARGO_PKG_VERSION"),
-        path = escape(telemetry_path),
     );
     for name in collectors {
-        let path = escape(telemetry_path);
         let _infallible = write!(page, "<a href=\"{path}?collect[]={name}\">{name}</a> ");
     }
     page.push_str("</span></p>\n</body>\n</html>\n");
     page
-}
-
-/// Text as it may stand in an HTML attribute.
-fn escape(text: &str) -> String {
-    text.chars().fold(String::with_capacity(text.len()), |mut safe, character| {
-        match character {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            other => safe.push(other),
-        }
-        safe
-    })
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use crate::web::query::pairs;
+
 /// The collectors that a query selects, `None` for all of `enabled`. Parameters of other names mean nothing, and
 /// leaving out what is not there is no error, as in node_exporter.
 ///
@@ -12,13 +14,13 @@ pub(super) fn select(
     enabled: &[&'static str],
 ) -> Result<Option<BTreeSet<&'static str>>, String> {
     let (mut collect, mut exclude) = (BTreeSet::new(), Vec::new());
-    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        match decode(name)?.as_str() {
+    for pair in pairs(query) {
+        let (name, value) = pair.map_err(|problem| format!("{problem}\n"))?;
+        match name.as_str() {
             "collect[]" => {
-                collect.insert(find(&decode(value)?, enabled)?);
+                collect.insert(find(&value, enabled)?);
             }
-            "exclude[]" => exclude.push(decode(value)?),
+            "exclude[]" => exclude.push(value),
             _ => {}
         }
     }
@@ -38,27 +40,6 @@ fn find(wanted: &str, enabled: &[&'static str]) -> Result<&'static str, String> 
         let names = enabled.join(", ");
         format!("Unknown or disabled collector {wanted:?} in the query; switched on are: {names}.\n")
     })
-}
-
-/// Undoes percent-encoding and `+` (`application/x-www-form-urlencoded`).
-fn decode(text: &str) -> Result<String, String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        bytes.push(match byte {
-            b'+' => b' ',
-            b'%' => match (rest.next().and_then(hex), rest.next().and_then(hex)) {
-                (Some(high), Some(low)) => high << 4 | low,
-                _ => return Err("The query has a % that two hexadecimal digits do not follow.\n".into()),
-            },
-            other => other,
-        });
-    }
-    String::from_utf8(bytes).map_err(|_| "The query is not UTF-8.\n".into())
-}
-
-fn hex(digit: u8) -> Option<u8> {
-    char::from(digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
 }
 
 #[cfg(test)]

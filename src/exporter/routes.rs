@@ -14,19 +14,22 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use hyper::header::{ALLOW, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, VARY};
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method, Response, StatusCode};
 
 use super::gather::{Gatherer, PageKey};
 use super::self_metrics::SelfMetrics;
-use super::{Config, negotiate, pages, query};
-use crate::web::server::{Handler, plain};
+use super::{Config, pages, query};
+use crate::web::answer::{self, plain};
+use crate::web::negotiate;
+use crate::web::server::Handler;
 
 /// How long a scrape may take when the scraper does not say.
 const DEFAULT_SCRAPE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How much earlier than the scraper's own timeout an answer is due, so that it still gets there.
 const ANSWER_MARGIN: Duration = Duration::from_millis(250);
+/// What the landing page may do in a browser: have styles.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'";
 /// Bounds for what a scraper may ask for.
 const SCRAPE_TIMEOUTS: std::ops::RangeInclusive<f64> = 0.1..=120.0;
 
@@ -62,7 +65,7 @@ impl Handler for Routes {
         let route = inner.route(request.uri.path());
         let response = match request.method {
             Method::GET | Method::HEAD => inner.answer(route, &request).await,
-            _ => not_allowed(),
+            _ => answer::not_allowed("GET, HEAD"),
         };
         let status = response.status();
         inner.metrics.requests.with_label_values(&[status.as_str(), route]).inc();
@@ -92,7 +95,7 @@ impl Inner {
             return self.scrape(request).await;
         }
         match route {
-            "/" => html(self.landing_page.clone()),
+            "/" => answer::html(self.landing_page.clone(), POLICY),
             "/-/healthy" => plain(StatusCode::OK, "vitals-exporter is healthy.\n"),
             "/-/ready" => plain(StatusCode::OK, "vitals-exporter is ready.\n"),
             _ => plain(StatusCode::NOT_FOUND, "404 page not found\n"),
@@ -125,12 +128,9 @@ impl Inner {
         let (format, gzip) = (key.format, key.gzip);
         match self.gatherer.page(key, scrape_timeout(&request.headers)).await {
             Ok(page) => {
-                let mut response = Response::new(page);
-                let headers = response.headers_mut();
-                headers.insert(CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
-                headers.insert(VARY, HeaderValue::from_static("Accept, Accept-Encoding"));
+                let mut response = answer::metrics(format, page);
                 if gzip {
-                    headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+                    answer::mark_gzip(&mut response);
                 }
                 response
             }
@@ -151,23 +151,6 @@ fn scrape_timeout(headers: &HeaderMap) -> Duration {
         .map_or(DEFAULT_SCRAPE_TIMEOUT, Duration::from_secs_f64)
         .saturating_sub(ANSWER_MARGIN)
         .max(ANSWER_MARGIN)
-}
-
-fn not_allowed() -> Response<Bytes> {
-    let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "Only GET and HEAD are served here.\n");
-    response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-    response
-}
-
-fn html(page: Bytes) -> Response<Bytes> {
-    let mut response = Response::new(page);
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
-    headers.insert(
-        "content-security-policy",
-        HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"),
-    );
-    response
 }
 
 /// Counts one scrape in flight for as long as it lives.

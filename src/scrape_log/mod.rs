@@ -10,17 +10,21 @@
 //! one that is down or slow costs the others nothing. `lines` says what the samples file looks like, `store` how it
 //! gets to the disk and what happens when it can't, and `store::recover` how a file is mended whose writer died. At
 //! a crash or a power cut at most the scrape under way is lost.
+//!
+//! `metrics` counts what happens, `registry` knows how each target is, and `service` shows both over HTTP.
 
 pub mod args;
 pub mod config;
 mod health;
 pub mod labels;
 mod lines;
+pub mod metrics;
 mod recorder;
 pub mod registry;
 pub mod relabel;
 mod schedule;
 mod scraper;
+pub mod service;
 mod store;
 mod target;
 

@@ -92,6 +92,20 @@ impl Entry {
     }
 }
 
+impl State {
+    /// All that [`State::health`] gives.
+    pub const HEALTH: [&str; 3] = ["up", "down", "unknown"];
+
+    /// `up`, `down`, or `unknown` before the first scrape, as Prometheus says it.
+    pub fn health(&self) -> &'static str {
+        match self.up {
+            Some(true) => "up",
+            Some(false) => "down",
+            None => "unknown",
+        }
+    }
+}
+
 /// What is behind these locks is whole after each statement, so that a panic elsewhere does not spoil it.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)

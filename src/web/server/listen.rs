@@ -20,6 +20,13 @@ pub struct ListenError {
     remedy: &'static str,
 }
 
+impl ListenError {
+    /// Whether another socket has the address.
+    pub fn is_in_use(&self) -> bool {
+        self.source.kind() == io::ErrorKind::AddrInUse
+    }
+}
+
 /// Reads `:9100`, `127.0.0.1:9100`, `[::1]:9100` or `name:9100`: host (empty for all) and port.
 ///
 /// # Errors
@@ -140,7 +147,9 @@ mod tests {
     #[tokio::test]
     async fn a_port_in_use_is_explained() {
         let first = bind("127.0.0.1:0").unwrap();
-        let error = bind(&first.local_addr().unwrap().to_string()).unwrap_err().to_string();
+        let error = bind(&first.local_addr().unwrap().to_string()).unwrap_err();
+        assert!(error.is_in_use());
+        let error = error.to_string();
         assert!(error.contains("another exporter") && error.contains("127.0.0.1:"), "{error}");
     }
 }

@@ -21,7 +21,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::header::{CONNECTION, CONTENT_TYPE, HOST, HeaderValue, TRANSFER_ENCODING};
+use hyper::header::{CONNECTION, HOST, HeaderValue, TRANSFER_ENCODING};
 use hyper::http::request::Parts;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode, Version};
@@ -29,6 +29,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, sleep};
 
 use crate::base::shutdown::Shutdown;
+use crate::web::answer::{harden, plain};
 use connection::{Connection, Watched};
 pub use listen::{ListenError, bind, parse_address, raise_open_files_limit};
 use registry::Registry;
@@ -230,14 +231,7 @@ async fn answer(
         // Whoever asks amiss has no use for the connection, and others may have.
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
+    harden(&mut response);
     connection.writing();
     Ok(response.map(Full::new))
-}
-
-/// A short text as an answer.
-pub fn plain(status: StatusCode, text: impl Into<Bytes>) -> Response<Bytes> {
-    let mut response = Response::new(text.into());
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    response
 }

@@ -1,4 +1,4 @@
-//! The exporter's own process, under the names that Prometheus client libraries use (`process_*`). Times and
+//! This process, under the names that Prometheus client libraries use (`process_*`). Times and
 //! sizes come from `/proc/self` (`proc_pid_stat(5)`), limits from getrlimit(2).
 
 use rustix::process::{Resource, getrlimit};
@@ -8,7 +8,7 @@ use crate::host::parse::{fields, lines, unsigned};
 use crate::host::{KernelFile, TICKS_PER_SECOND};
 
 /// Reads this process's figures. What can't be read is left out.
-pub(super) struct Process {
+pub struct Process {
     stat: KernelFile,
     net_dev: KernelFile,
     /// When the machine booted, in seconds since 1970.
@@ -25,9 +25,9 @@ struct Stat {
     resident_pages: u64,
 }
 
-impl Process {
+impl Default for Process {
     /// The process is looked up in the real `/proc`, whatever host is under watch.
-    pub(super) fn new() -> Self {
+    fn default() -> Self {
         let mut buffer = Vec::new();
         let boot_time_seconds =
             KernelFile::new("/proc/stat").read(&mut buffer).ok().and_then(parse_boot_time);
@@ -38,8 +38,11 @@ impl Process {
             buffer,
         }
     }
+}
 
-    pub(super) fn write(&mut self, out: &mut Exposition) {
+impl Process {
+    /// Appends what can be read.
+    pub fn write(&mut self, out: &mut Exposition) {
         use Kind::{Counter, Gauge};
         if let Some(stat) = self.stat.read(&mut self.buffer).ok().and_then(parse_stat) {
             let cpu_seconds = stat.cpu_ticks as f64 / TICKS_PER_SECOND as f64;

@@ -6,7 +6,7 @@ use hyper::header::{ACCEPT, ACCEPT_ENCODING, HeaderName};
 use crate::exposition::Format;
 
 /// OpenMetrics 1.0 if the `Accept` headers rank it above the text format, else text.
-pub(super) fn format(headers: &HeaderMap) -> Format {
+pub fn format(headers: &HeaderMap) -> Format {
     let (mut text, mut openmetrics) = (0.0f32, 0.0f32);
     let mut first = None;
     for range in elements(headers, &ACCEPT) {
@@ -43,7 +43,7 @@ pub(super) fn format(headers: &HeaderMap) -> Format {
 }
 
 /// Whether gzip may be used for the answer.
-pub(super) fn accepts_gzip(headers: &HeaderMap) -> bool {
+pub fn accepts_gzip(headers: &HeaderMap) -> bool {
     elements(headers, &ACCEPT_ENCODING).any(|element| {
         let (coding, parameters) = element.split_once(';').unwrap_or((element, ""));
         let quality = match parameters.trim().split_once('=') {

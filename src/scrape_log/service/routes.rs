@@ -1,0 +1,171 @@
+//! What is served:
+//!
+//! | path | methods | answer |
+//! |---|---|---|
+//! | `/` | GET, HEAD | leads to `/targets` |
+//! | `/targets` | GET, HEAD | the targets, for people |
+//! | `/api/v1/targets` | GET, HEAD | the targets, as Prometheus gives them; `state`, `scrapePool` |
+//! | `/metrics` | GET, HEAD | what the recorder counts about itself |
+//! | `/-/healthy` | GET, HEAD | 200 while the program runs |
+//! | `/-/ready` | GET, HEAD | 200 once recording has begun, 503 before |
+//! | `/-/reload` | POST, PUT | loads the configuration again; 403 without `--web.enable-lifecycle` |
+//!
+//! Any other path is 404, any other method 405. A link or an image on a page elsewhere makes a browser send GET, which
+//! changes nothing here.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use hyper::header::{HeaderValue, LOCATION};
+use hyper::http::request::Parts;
+use hyper::{Method, Response, StatusCode};
+use tokio::sync::{Semaphore, oneshot};
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
+
+use super::api::{self, Selection};
+use super::{Shared, page};
+use crate::exposition::Exposition;
+use crate::scrape_log::schedule::wall_milliseconds;
+use crate::web::answer::{self, plain};
+use crate::web::negotiate;
+use crate::web::server::Handler;
+
+const PATHS: [&str; 7] =
+    ["/", "/targets", "/api/v1/targets", "/metrics", "/-/healthy", "/-/ready", "/-/reload"];
+/// How long a reload may take, which reads files and compares targets.
+const RELOAD_TIME: Duration = Duration::from_secs(60);
+
+/// The handler of all requests.
+#[derive(Clone)]
+pub(super) struct Routes(Arc<Inner>);
+
+struct Inner {
+    shared: Shared,
+    /// The name of this machine.
+    host: String,
+    /// Pages are made one after another, since the threads they are made on are those that write scrapes.
+    page_turn: Semaphore,
+}
+
+impl Routes {
+    pub(super) fn new(shared: Shared) -> Self {
+        let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        Self(Arc::new(Inner { shared, host, page_turn: Semaphore::new(1) }))
+    }
+}
+
+impl Handler for Routes {
+    async fn handle(&self, request: Parts, peer: SocketAddr) -> Response<Bytes> {
+        let start = Instant::now();
+        // One name for all that do not exist, so that peers can't make up labels.
+        let path = PATHS.into_iter().find(|path| *path == request.uri.path()).unwrap_or("other");
+        let (method, uri) = (request.method.clone(), request.uri.clone());
+        let response = match (path, &method) {
+            ("/-/reload", &Method::POST | &Method::PUT) => self.0.reload().await,
+            ("/-/reload", _) => answer::not_allowed("POST, PUT"),
+            (_, &Method::GET | &Method::HEAD) => self.get(path, request).await,
+            _ => answer::not_allowed("GET, HEAD"),
+        };
+        let status = response.status();
+        self.0.shared.metrics.note_request(status.as_str(), path);
+        tracing::debug!(
+            %peer,
+            %method,
+            path = uri.path(),
+            query = uri.query().unwrap_or(""),
+            status = status.as_u16(),
+            bytes = response.body().len(),
+            duration_seconds = start.elapsed().as_secs_f64(),
+            "request"
+        );
+        response
+    }
+}
+
+impl Routes {
+    async fn get(&self, path: &str, request: Parts) -> Response<Bytes> {
+        match path {
+            "/" => to_targets(),
+            "/targets" => self.page(request, |inner, _| inner.targets_page()).await,
+            "/api/v1/targets" => self.page(request, Inner::targets_api).await,
+            "/metrics" => self.page(request, Inner::metrics).await,
+            "/-/healthy" => plain(StatusCode::OK, "scrape-log is healthy.\n"),
+            "/-/ready" if self.0.shared.recording.has_begun() => {
+                plain(StatusCode::OK, "scrape-log is ready.\n")
+            }
+            "/-/ready" => {
+                plain(StatusCode::SERVICE_UNAVAILABLE, "scrape-log is not ready: recording has not begun.\n")
+            }
+            _ => plain(StatusCode::NOT_FOUND, "404 page not found\n"),
+        }
+    }
+
+    /// Makes a page on another thread: it takes a while where there are many targets.
+    async fn page(
+        &self,
+        request: Parts,
+        make: impl FnOnce(&Inner, &Parts) -> Response<Bytes> + Send + 'static,
+    ) -> Response<Bytes> {
+        let inner = Arc::clone(&self.0);
+        let _turn = self.0.page_turn.acquire().await;
+        let made = spawn_blocking(move || answer::compressed(make(&inner, &request), &request.headers)).await;
+        made.unwrap_or_else(|error| {
+            tracing::error!(%error, "a page can't be made, please report this");
+            plain(StatusCode::INTERNAL_SERVER_ERROR, "The page can't be made, see the log.\n")
+        })
+    }
+}
+
+impl Inner {
+    fn targets_page(&self) -> Response<Bytes> {
+        let (targets, storage) = (self.shared.registry.snapshot(), (self.shared.storage)());
+        answer::html(page::targets(&targets, &storage, &self.host, wall_milliseconds()), page::POLICY)
+    }
+
+    fn targets_api(&self, request: &Parts) -> Response<Bytes> {
+        match Selection::parse(request.uri.query().unwrap_or("")) {
+            Ok(selection) => api::targets(&self.shared.registry.snapshot(), &selection, &self.host),
+            Err(problem) => api::bad_data(&problem),
+        }
+    }
+
+    fn metrics(&self, request: &Parts) -> Response<Bytes> {
+        let (mut out, mut page) = (Exposition::new(), Vec::new());
+        self.shared.metrics.write(&self.shared.registry.snapshot(), &(self.shared.storage)(), &mut out);
+        let format = negotiate::format(&request.headers);
+        out.render(format, &mut page);
+        answer::metrics(format, page)
+    }
+
+    async fn reload(&self) -> Response<Bytes> {
+        let Some(reload) = &self.shared.reload else {
+            let text = "Lifecycle API is not enabled: start scrape-log with --web.enable-lifecycle.\n";
+            return plain(StatusCode::FORBIDDEN, text);
+        };
+        let (done, outcome) = oneshot::channel();
+        let asked = async {
+            reload.send(done).await.ok()?;
+            outcome.await.ok()
+        };
+        let failed = |problem: &str| {
+            let text = format!("The configuration was not reloaded: {problem}\n");
+            plain(StatusCode::INTERNAL_SERVER_ERROR, text)
+        };
+        match timeout(RELOAD_TIME, asked).await {
+            Ok(Some(Ok(()))) => plain(StatusCode::OK, "The configuration was reloaded.\n"),
+            Ok(Some(Err(problem))) => failed(&problem),
+            Ok(None) => failed("scrape-log is stopping"),
+            Err(_) => failed(&format!("not done after {RELOAD_TIME:?}, see the log for its end")),
+        }
+    }
+}
+
+/// Leads a browser to the page of targets, below whatever path a proxy has this service.
+fn to_targets() -> Response<Bytes> {
+    let mut response = plain(StatusCode::FOUND, "See targets.\n");
+    response.headers_mut().insert(LOCATION, HeaderValue::from_static("targets"));
+    response
+}

@@ -1,0 +1,47 @@
+//! Queries of requests (`application/x-www-form-urlencoded`).
+
+/// The decoded names and values of a query, in their order. A name without a `=` has an empty value.
+///
+/// Each item is an error, a sentence for the answer, where the encoding is broken.
+pub fn pairs(query: &str) -> impl Iterator<Item = Result<(String, String), &'static str>> {
+    query.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        Ok((decode(name)?, decode(value)?))
+    })
+}
+
+/// Undoes percent-encoding and `+`.
+fn decode(text: &str) -> Result<String, &'static str> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'+' => b' ',
+            b'%' => match (rest.next().and_then(hex), rest.next().and_then(hex)) {
+                (Some(high), Some(low)) => high << 4 | low,
+                _ => return Err("The query has a % that two hexadecimal digits do not follow."),
+            },
+            other => other,
+        });
+    }
+    String::from_utf8(bytes).map_err(|_| "The query is not UTF-8.")
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    char::from(digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::pairs;
+
+    #[test]
+    fn decodes() {
+        let read: Result<Vec<_>, _> = pairs("&a%5b%5D=x+y%C3%A9&b&c==&&a[]=").collect();
+        let want = [("a[]", "x yé"), ("b", ""), ("c", "="), ("a[]", "")];
+        assert_eq!(read.unwrap(), want.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        for bad in ["a=%zz", "%f=1", "%ff=1", "a=%"] {
+            assert!(pairs(bad).any(|pair| pair.is_err()), "{bad}");
+        }
+    }
+}
