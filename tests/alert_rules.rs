@@ -38,7 +38,7 @@ const FROM_ELSEWHERE: &[(&str, &str)] = &[
     ("nvme_critical_warning_total", "nvme_metrics.sh, through the textfile collector"),
     ("nvme_media_errors_total", "nvme_metrics.sh, through the textfile collector"),
     ("nvme_percentage_used_ratio", "nvme_metrics.sh, through the textfile collector"),
-    ("scrape_log_stored_scrapes_total", "scrape-log has no page of metrics yet"),
+    ("scrape_log_stored_scrapes_total", "of scrape-log itself, see tests/scrape_log/pages.rs"),
 ];
 
 fn by_name() -> BTreeMap<String, Vec<Rule>> {

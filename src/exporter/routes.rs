@@ -11,11 +11,11 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
 use hyper::http::request::Parts;
-use hyper::{HeaderMap, Method, Response, StatusCode};
+use hyper::{Method, Response, StatusCode};
 
 use super::gather::{Gatherer, PageKey};
 use super::self_metrics::SelfMetrics;
@@ -24,14 +24,8 @@ use crate::web::answer::{self, plain};
 use crate::web::negotiate;
 use crate::web::server::Handler;
 
-/// How long a scrape may take when the scraper does not say.
-const DEFAULT_SCRAPE_TIMEOUT: Duration = Duration::from_secs(10);
-/// How much earlier than the scraper's own timeout an answer is due, so that it still gets there.
-const ANSWER_MARGIN: Duration = Duration::from_millis(250);
 /// What the landing page may do in a browser: have styles.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'";
-/// Bounds for what a scraper may ask for.
-const SCRAPE_TIMEOUTS: std::ops::RangeInclusive<f64> = 0.1..=120.0;
 
 /// The handler of all requests.
 #[derive(Clone)]
@@ -126,7 +120,7 @@ impl Inner {
             gzip: negotiate::accepts_gzip(&request.headers),
         };
         let (format, gzip) = (key.format, key.gzip);
-        match self.gatherer.page(key, scrape_timeout(&request.headers)).await {
+        match self.gatherer.page(key, negotiate::time_to_answer(&request.headers)).await {
             Ok(page) => {
                 let mut response = answer::metrics(format, page);
                 if gzip {
@@ -140,17 +134,6 @@ impl Inner {
             }
         }
     }
-}
-
-/// The scraper's timeout less a margin, from the header that Prometheus and others send.
-fn scrape_timeout(headers: &HeaderMap) -> Duration {
-    headers
-        .get("x-prometheus-scrape-timeout-seconds")
-        .and_then(|value| value.to_str().ok()?.parse::<f64>().ok())
-        .filter(|seconds| SCRAPE_TIMEOUTS.contains(seconds))
-        .map_or(DEFAULT_SCRAPE_TIMEOUT, Duration::from_secs_f64)
-        .saturating_sub(ANSWER_MARGIN)
-        .max(ANSWER_MARGIN)
 }
 
 /// Counts one scrape in flight for as long as it lives.

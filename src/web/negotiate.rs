@@ -1,9 +1,19 @@
-//! Which format and encoding a scraper wants (RFC 9110, section 12.5).
+//! Which format and encoding a scraper wants (RFC 9110, section 12.5), and by when.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use hyper::HeaderMap;
 use hyper::header::{ACCEPT, ACCEPT_ENCODING, HeaderName};
 
 use crate::exposition::Format;
+
+/// How long a scrape may take when the scraper does not say.
+const DEFAULT_SCRAPE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How much earlier than the scraper's own timeout an answer is due, so that it still gets there.
+const ANSWER_MARGIN: Duration = Duration::from_millis(250);
+/// Bounds for what a scraper may ask for.
+const SCRAPE_TIMEOUTS: RangeInclusive<f64> = 0.1..=120.0;
 
 /// OpenMetrics 1.0 if the `Accept` headers rank it above the text format, else text.
 pub fn format(headers: &HeaderMap) -> Format {
@@ -52,6 +62,17 @@ pub fn accepts_gzip(headers: &HeaderMap) -> bool {
         };
         coding.trim().eq_ignore_ascii_case("gzip") && quality > 0.0
     })
+}
+
+/// The scraper's timeout less a margin, from the header that Prometheus and others send.
+pub fn time_to_answer(headers: &HeaderMap) -> Duration {
+    headers
+        .get("x-prometheus-scrape-timeout-seconds")
+        .and_then(|value| value.to_str().ok()?.parse::<f64>().ok())
+        .filter(|seconds| SCRAPE_TIMEOUTS.contains(seconds))
+        .map_or(DEFAULT_SCRAPE_TIMEOUT, Duration::from_secs_f64)
+        .saturating_sub(ANSWER_MARGIN)
+        .max(ANSWER_MARGIN)
 }
 
 /// The comma-separated elements of all header lines called `name`.
@@ -109,6 +130,16 @@ mod tests {
             (vec!["application/openmetrics-text;q=nan,text/plain;q=7"], Text),
         ] {
             assert_eq!(format(&headers(ACCEPT, &accept)), want, "{accept:?}");
+        }
+    }
+
+    #[test]
+    fn times() {
+        for (value, milliseconds) in
+            [("5", 4750), ("0.3", 250), ("0", 9750), ("1e9", 9750), ("soon", 9750), ("nan", 9750)]
+        {
+            let headers = headers(HeaderName::from_static("x-prometheus-scrape-timeout-seconds"), &[value]);
+            assert_eq!(time_to_answer(&headers), Duration::from_millis(milliseconds), "{value}");
         }
     }
 

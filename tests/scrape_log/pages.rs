@@ -3,7 +3,8 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use base64::Engine;
@@ -29,21 +30,26 @@ struct Running {
     _stop_on_drop: Trigger,
 }
 
-fn start(snapshot: Snapshot, reload: Option<mpsc::Sender<ReloadRequest>>) -> Running {
-    let (recording, metrics, registry) = (Recording::default(), Arc::default(), Registry::default());
+/// What a recorder with these targets has in common with its service.
+fn shared(snapshot: Snapshot) -> Shared {
+    let registry = Registry::default();
     registry.replace(snapshot);
-    let shared = Shared {
+    Shared {
         registry: Arc::new(registry),
-        metrics: Arc::clone(&metrics),
+        metrics: Arc::default(),
         storage: Box::new(|| StorageFigures {
             active: Files { count: 20, bytes: 31_000_000 },
             compressed: Files { count: 1680, bytes: 912_000_000 },
             free_bytes: Some(70 << 30),
             ..StorageFigures::default()
         }),
-        reload,
-        recording: recording.clone(),
-    };
+        reload: None,
+        recording: Recording::default(),
+    }
+}
+
+fn start(shared: Shared) -> Running {
+    let (recording, metrics) = (shared.recording.clone(), Arc::clone(&shared.metrics));
     let (trigger, shutdown) = Shutdown::new();
     let (send, receive) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
@@ -53,6 +59,7 @@ fn start(snapshot: Snapshot, reload: Option<mpsc::Sender<ReloadRequest>>) -> Run
             send.send(service.addresses()[0]).unwrap();
             service.run(shutdown).await;
         });
+        runtime.shutdown_background();
     });
     let address = receive.recv_timeout(Duration::from_secs(10)).unwrap();
     Running { address, recording, metrics, _stop_on_drop: trigger }
@@ -107,7 +114,7 @@ fn targets(count: usize) -> Snapshot {
 
 #[test]
 fn routes_and_methods() {
-    let running = start(targets(20), None);
+    let running = start(shared(targets(20)));
     for (method, path, status) in [
         ("GET", "/", 302),
         ("GET", "/targets", 200),
@@ -141,7 +148,7 @@ fn routes_and_methods() {
 
 #[test]
 fn a_reload_answers_with_its_outcome() {
-    let disabled = start(Snapshot::default(), None);
+    let disabled = start(shared(Snapshot::default()));
     assert!(request(&disabled, "PUT", "/-/reload", "").text().contains("--web.enable-lifecycle"));
 
     let (sender, mut requests) = mpsc::channel::<ReloadRequest>(1);
@@ -150,7 +157,7 @@ fn a_reload_answers_with_its_outcome() {
             requests.blocking_recv().unwrap().send(outcome).unwrap();
         }
     });
-    let running = start(Snapshot::default(), Some(sender));
+    let running = start(Shared { reload: Some(sender), ..shared(Snapshot::default()) });
     assert_eq!(request(&running, "POST", "/-/reload", "").status, 200);
     let failed = request(&running, "PUT", "/-/reload", "Content-Length: 0\r\n");
     assert!(failed.status == 500 && failed.text().contains("prometheus.yml:3:5"), "{}", failed.text());
@@ -161,7 +168,7 @@ fn a_reload_answers_with_its_outcome() {
 
 #[test]
 fn metrics_come_in_both_formats_and_compressed() {
-    let running = start(targets(20), None);
+    let running = start(shared(targets(20)));
     running.metrics.note_scrape(&ScrapeFigures {
         result: ScrapeResult::Timeout,
         duration: Duration::from_secs(10),
@@ -203,13 +210,13 @@ fn metrics_come_in_both_formats_and_compressed() {
 
 #[test]
 fn the_number_of_series_does_not_grow_with_the_targets() {
-    let lines = |count| get(&start(targets(count), None), "/metrics").text().lines().count();
+    let lines = |count| get(&start(shared(targets(count))), "/metrics").text().lines().count();
     assert_eq!(lines(20), lines(2000));
 }
 
 #[test]
 fn the_targets_as_json() {
-    let running = start(targets(20), None);
+    let running = start(shared(targets(20)));
     let body = get(&running, "/api/v1/targets?state=active&scrapePool=node");
     assert_eq!(body.header("content-type"), Some("application/json"));
     let read: Value = serde_json::from_slice(&body.body).unwrap();
@@ -220,7 +227,7 @@ fn the_targets_as_json() {
 
 #[test]
 fn a_large_page_has_every_target() {
-    let running = start(targets(500), None);
+    let running = start(shared(targets(500)));
     let page = get(&running, "/targets");
     assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
     assert_eq!(page.text().matches("<tbody class=\"target").count(), 500);
@@ -232,7 +239,7 @@ fn a_large_page_has_every_target() {
 /// A browser runs and applies only what the policy has the hash of.
 #[test]
 fn the_policy_is_that_of_the_page() {
-    let page = get(&start(targets(1), None), "/targets");
+    let page = get(&start(shared(targets(1))), "/targets");
     let policy = page.header("content-security-policy").unwrap();
     assert!(policy.starts_with("default-src 'none'; ") && !policy.contains("unsafe"), "{policy}");
     for tag in ["style", "script"] {
@@ -256,27 +263,42 @@ fn sha256(text: &str) -> String {
 fn a_port_that_nobody_chose_may_be_another_one() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let _context = runtime.enter();
-    let shared = || Shared {
-        registry: Arc::default(),
-        metrics: Arc::default(),
-        storage: Box::new(StorageFigures::default),
-        reload: None,
-        recording: Recording::default(),
-    };
     let taken = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let first = Service::start(&Addresses::Default(taken), shared()).unwrap();
-    let second = Service::start(&Addresses::Default(taken), shared()).unwrap();
+    let first = Service::start(&Addresses::Default(taken), shared(targets(1))).unwrap();
+    let second = Service::start(&Addresses::Default(taken), shared(targets(1))).unwrap();
     assert_eq!(first.addresses(), [taken]);
     let moved = second.addresses()[0].port();
     assert!(moved > taken.port() && moved < taken.port() + 10, "{moved}");
-    let error = Service::start(&Addresses::Chosen(vec![taken.to_string()]), shared()).err().unwrap();
+    let error =
+        Service::start(&Addresses::Chosen(vec![taken.to_string()]), shared(targets(1))).err().unwrap();
     assert!(error.to_string().contains("--web.listen-address"), "{error}");
+}
+
+#[test]
+fn a_disk_that_hangs_costs_one_thread_and_an_answer_in_time() {
+    let (release, wait) = std::sync::mpsc::channel::<()>();
+    let (wait, asked) = (Mutex::new(wait), Arc::new(AtomicUsize::new(0)));
+    let counter = Arc::clone(&asked);
+    let storage = Box::new(move || {
+        counter.fetch_add(1, Ordering::SeqCst);
+        assert!(wait.lock().unwrap().recv().is_err(), "it waits until the other end is dropped");
+        StorageFigures::default()
+    });
+    let running = start(Shared { storage, ..shared(targets(1)) });
+    let soon = "X-Prometheus-Scrape-Timeout-Seconds: 0.5\r\n";
+    for _ in 0..3 {
+        let answer = request(&running, "GET", "/metrics", soon);
+        assert!(answer.status == 503 && answer.text().contains("--storage.path"), "{}", answer.text());
+    }
+    assert_eq!((asked.load(Ordering::SeqCst), get(&running, "/-/healthy").status), (1, 200));
+    drop(release);
+    assert_eq!(get(&running, "/metrics").status, 200);
 }
 
 #[test]
 #[ignore = "needs promtool (tests/run installs it)"]
 fn promtool_finds_nothing_amiss() {
-    let page = get(&start(targets(20), None), "/metrics");
+    let page = get(&start(shared(targets(20))), "/metrics");
     let output = promtool(&["check", "metrics"], page.text());
     let text = [output.stdout, output.stderr].concat();
     assert!(output.status.success() && text.is_empty(), "{}", String::from_utf8_lossy(&text));
@@ -285,7 +307,7 @@ fn promtool_finds_nothing_amiss() {
 #[test]
 #[ignore = "needs chromium (tests/run installs it)"]
 fn a_browser_shows_the_page_without_complaint() {
-    let running = start(targets(20), None);
+    let running = start(shared(targets(20)));
     let profile = tempfile::tempdir().unwrap();
     let load = |fragment: &str| {
         let output = Command::new("chromium")
@@ -340,7 +362,7 @@ fn the_json_is_like_that_of_prometheus() {
         peer.address
     );
     let prometheus: Server = prometheus(&config, directory.path());
-    let ours = start(targets(20), None);
+    let ours = start(shared(targets(20)));
     let read = |address, query: &str| -> (u16, Value) {
         let answer = http::get(address, &format!("/api/v1/targets{query}")).unwrap();
         (answer.status, serde_json::from_slice(&answer.body).unwrap())

@@ -46,14 +46,15 @@ struct Inner {
     shared: Shared,
     /// The name of this machine.
     host: String,
-    /// Pages are made one after another, since the threads they are made on are those that write scrapes.
-    page_turn: Semaphore,
+    /// Pages are made one after another: the threads they are made on are those that write scrapes, and a disk that
+    /// hangs while it is asked for its free space must not take them all.
+    page_turn: Arc<Semaphore>,
 }
 
 impl Routes {
     pub(super) fn new(shared: Shared) -> Self {
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-        Self(Arc::new(Inner { shared, host, page_turn: Semaphore::new(1) }))
+        Self(Arc::new(Inner { shared, host, page_turn: Arc::new(Semaphore::new(1)) }))
     }
 }
 
@@ -110,12 +111,27 @@ impl Routes {
         make: impl FnOnce(&Inner, &Parts) -> Response<Bytes> + Send + 'static,
     ) -> Response<Bytes> {
         let inner = Arc::clone(&self.0);
-        let _turn = self.0.page_turn.acquire().await;
-        let made = spawn_blocking(move || answer::compressed(make(&inner, &request), &request.headers)).await;
-        made.unwrap_or_else(|error| {
-            tracing::error!(%error, "a page can't be made, please report this");
-            plain(StatusCode::INTERNAL_SERVER_ERROR, "The page can't be made, see the log.\n")
-        })
+        let limit = negotiate::time_to_answer(&request.headers);
+        let making = async {
+            let turn = Arc::clone(&inner.page_turn).acquire_owned().await;
+            spawn_blocking(move || {
+                let page = answer::compressed(make(&inner, &request), &request.headers);
+                drop(turn);
+                page
+            })
+            .await
+        };
+        match timeout(limit, making).await {
+            Ok(Ok(page)) => page,
+            Ok(Err(error)) => {
+                tracing::error!(%error, "a page can't be made, please report this");
+                plain(StatusCode::INTERNAL_SERVER_ERROR, "The page can't be made, see the log.\n")
+            }
+            Err(_) => plain(
+                StatusCode::SERVICE_UNAVAILABLE,
+                format!("The page was not made within {limit:?}: the disk of --storage.path may hang.\n"),
+            ),
+        }
     }
 }
 
