@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
-use vitals::web::client::{Client, FetchError, HttpSettings, Phase};
+use vitals::web::client::{Client, Endpoint, FetchError, HttpSettings, Limits, Phase, Prepared, Settings};
 
 const SHORT: Duration = Duration::from_millis(300);
 
@@ -263,6 +263,31 @@ fn a_page_that_is_announced_larger_than_the_cap_is_not_read() {
         caller.wait();
     });
     assert_eq!(fetch_once(&peer, LONG).unwrap_err(), FetchError::BodyTooLarge { limit_bytes: 16 << 20 });
+}
+
+#[test]
+fn a_body_that_is_no_text_of_lines_needs_no_line_end() {
+    let body = format!("[{{\"targets\": [\"{}\"]}}]", "x".repeat(2 << 20));
+    let answer = format!("HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n\r\n{body}");
+    let peer = Peer::new(move |caller| {
+        caller.hear();
+        caller.say(answer.as_bytes());
+    });
+    let settings = Settings {
+        accept: "application/json",
+        user_agent: "test/1",
+        deadline_header: None,
+        limits: Limits { line_bytes: None, ..Limits::DEFAULT },
+        http: HttpSettings::default(),
+    };
+    let endpoint = Endpoint::parse(&peer.url()).unwrap();
+    let mut client = Client::new(endpoint, Arc::new(Prepared::new(&settings).unwrap()));
+    assert_eq!(block_on(async { fetch(&mut client, LONG).await }).unwrap(), body);
+    let request = peer.requests()[0].to_lowercase();
+    assert!(
+        request.contains("\r\naccept: application/json\r\n") && !request.contains("timeout"),
+        "{request}"
+    );
 }
 
 #[test]

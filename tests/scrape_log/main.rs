@@ -4,6 +4,7 @@
 mod asking;
 mod client;
 mod credentials;
+mod memory;
 mod peer;
 mod recorder;
 mod redirects;

@@ -12,17 +12,17 @@ use std::time::{Duration, Instant};
 use vitals::web::client::{FetchError, HttpSettings, Phase, Secret, TlsSettings};
 
 /// A certificate and its key.
-struct Identity {
+pub struct Identity {
     pem: String,
     key_pem: String,
     der: CertificateDer<'static>,
     key: PrivateKeyDer<'static>,
 }
 
-struct Authority(CertifiedIssuer<'static, KeyPair>);
+pub struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
-    fn new() -> Self {
+    pub fn new() -> Self {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         Self::named(&format!("authority {}", COUNT.fetch_add(1, Ordering::Relaxed)))
     }
@@ -35,7 +35,7 @@ impl Authority {
     }
 
     /// A certificate for the names, changed before it is signed.
-    fn sign(&self, names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> Identity {
+    pub fn sign(&self, names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> Identity {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let mut params = CertificateParams::new(names).unwrap();
         change(&mut params);
@@ -72,7 +72,7 @@ impl Identity {
     }
 
     /// The server's side. With `clients` it wants a certificate that this authority signed.
-    fn server(&self, clients: Option<&Authority>) -> ServerConfig {
+    pub fn server(&self, clients: Option<&Authority>) -> ServerConfig {
         let provider = Arc::new(ring::default_provider());
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
@@ -98,7 +98,7 @@ fn http(tls: TlsSettings) -> HttpSettings {
     HttpSettings { tls, ..HttpSettings::default() }
 }
 
-fn trusting(authority: &Authority) -> TlsSettings {
+pub fn trusting(authority: &Authority) -> TlsSettings {
     TlsSettings { ca: text(&authority.pem()), ..TlsSettings::default() }
 }
 

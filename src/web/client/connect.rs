@@ -5,10 +5,11 @@ use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
@@ -22,6 +23,9 @@ use super::{Endpoint, FetchError, Phase};
 /// name server leaves threads for other work.
 static LOOKUPS: Semaphore = Semaphore::const_new(32);
 
+/// After this time the name behind a kept connection is looked up again, in case it has moved to another address.
+const LOOKUP_AGE: Duration = Duration::from_secs(60);
+
 /// A connection's bytes. Dropping it closes the socket.
 #[derive(Debug)]
 pub(super) enum Stream {
@@ -30,6 +34,13 @@ pub(super) enum Stream {
 }
 
 impl Stream {
+    fn peer(&self) -> io::Result<SocketAddr> {
+        match self {
+            Stream::Plain(stream) => stream.peer_addr(),
+            Stream::Tls(stream) => stream.get_ref().0.peer_addr(),
+        }
+    }
+
     /// Whether nothing came since the last answer: neither bytes nor the end.
     pub(super) async fn is_quiet(&mut self) -> bool {
         let mut byte = [0];
@@ -75,11 +86,13 @@ impl AsyncWrite for Stream {
     }
 }
 
-/// The last name lookup, if it outlived its deadline. The next one waits for it, so that a client never holds more than
-/// one thread.
+/// Name lookups, one at a time, so that a client never holds more than one thread. One that outlives its deadline is
+/// waited for by the next.
 #[derive(Debug, Default)]
 pub(super) struct Lookup {
     running: Option<Running>,
+    /// When the last one for the endpoint began, if it has a name.
+    begun: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -89,6 +102,21 @@ struct Running {
     task: JoinHandle<io::Result<Vec<SocketAddr>>>,
 }
 
+impl Running {
+    fn new(host: &str, port: u16, permit: SemaphorePermit<'static>) -> Self {
+        let name = host.to_owned();
+        let task = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            (name.as_str(), port).to_socket_addrs().map(Iterator::collect)
+        });
+        Self { host: host.to_owned(), port, task }
+    }
+
+    fn is_of(&self, host: &str, port: u16) -> bool {
+        (self.host.as_str(), self.port) == (host, port)
+    }
+}
+
 impl Lookup {
     /// Looks the host up, at each new connection.
     async fn addresses(&mut self, host: &str, port: u16) -> Result<Vec<SocketAddr>, FetchError> {
@@ -96,9 +124,7 @@ impl Lookup {
             return Ok(vec![SocketAddr::new(address, port)]);
         }
         let wrong = |problem: String| FetchError::Resolve { host: host.to_owned(), problem };
-        if let Some(other) =
-            self.running.as_mut().filter(|other| (other.host.as_str(), other.port) != (host, port))
-        {
+        if let Some(other) = self.running.as_mut().filter(|other| !other.is_of(host, port)) {
             // Of no use here, whatever it found.
             (&mut other.task).await.map_err(|error| wrong(error.to_string()))?.ok();
             self.running = None;
@@ -107,12 +133,7 @@ impl Lookup {
             Some(running) => running,
             none => {
                 let permit = LOOKUPS.acquire().await.map_err(|error| wrong(error.to_string()))?;
-                let name = host.to_owned();
-                let task = tokio::task::spawn_blocking(move || {
-                    let _permit = permit;
-                    (name.as_str(), port).to_socket_addrs().map(Iterator::collect)
-                });
-                none.insert(Running { host: host.to_owned(), port, task })
+                none.insert(Running::new(host, port, permit))
             }
         };
         let found = (&mut running.task).await;
@@ -122,6 +143,29 @@ impl Lookup {
             Ok(Err(error)) => Err(wrong(error.to_string())),
             Err(error) => Err(wrong(error.to_string())),
         }
+    }
+
+    /// Whether the server of `place` still has the address of a kept `stream`. The name is looked up from time to time
+    /// beside the fetches: without an answer a connection that works goes on.
+    pub(super) async fn confirms(&mut self, place: &Endpoint, stream: &Stream) -> bool {
+        let (host, port) = (place.host(), place.port());
+        if let Some(running) = self.running.take_if(|running| running.task.is_finished())
+            && running.is_of(host, port)
+        {
+            return match (running.task.await, stream.peer()) {
+                (Ok(Ok(addresses)), Ok(peer)) => {
+                    addresses.is_empty() || addresses.iter().any(|address| address.ip() == peer.ip())
+                }
+                _ => true,
+            };
+        }
+        let due = self.begun.is_some_and(|begun| begun.elapsed() >= LOOKUP_AGE);
+        if due && self.running.is_none() {
+            let permit = LOOKUPS.try_acquire();
+            self.running = permit.ok().map(|permit| Running::new(host, port, permit));
+            self.begun = Some(Instant::now());
+        }
+        true
     }
 }
 
@@ -140,6 +184,9 @@ pub(super) async fn connect(
         Scheme::Https => Some(tls.prepare(place.host(), trusted)?),
     };
     *phase = Phase::Resolve;
+    if trusted && place.host().parse::<IpAddr>().is_err() {
+        lookup.begun = Some(Instant::now());
+    }
     let addresses = lookup.addresses(place.host(), place.port()).await?;
     *phase = Phase::Connect;
     let stream = connect_to(place, addresses, until).await?;
@@ -174,4 +221,37 @@ async fn connect_to(
         failure = FetchError::Connect { address, problem };
     }
     Err(failure)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::net::TcpListener;
+
+    #[test]
+    fn a_name_that_moved_is_noticed_without_waiting_for_it() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            let stream = Stream::Plain(TcpStream::connect(address).await.unwrap());
+            for (host, confirmed) in [
+                ("localhost", true),
+                ("127.0.0.2", false),
+                // Nothing is known, and the connection works.
+                ("nowhere.invalid", true),
+            ] {
+                let place = Endpoint::parse(&format!("http://{host}:{}/", address.port())).unwrap();
+                let mut lookup = Lookup { running: None, begun: Some(Instant::now()) };
+                assert!(lookup.confirms(&place, &stream).await && lookup.running.is_none(), "not due yet");
+                lookup.begun = Instant::now().checked_sub(LOOKUP_AGE);
+                assert!(lookup.confirms(&place, &stream).await, "no answer yet");
+                while !lookup.running.as_ref().unwrap().task.is_finished() {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+                assert_eq!(lookup.confirms(&place, &stream).await, confirmed, "{host}");
+                assert!(lookup.running.is_none());
+            }
+        });
+    }
 }

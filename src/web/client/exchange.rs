@@ -77,7 +77,7 @@ impl Exchange {
         }
         decoder.finish()?;
         // Where only the end of the connection ends a page, a cut shows in the last line alone.
-        if !framed && page.last().is_some_and(|&last| last != b'\n') {
+        if !framed && limits.line_bytes.is_some() && page.last().is_some_and(|&last| last != b'\n') {
             return Err(FetchError::Short { received_bytes: *received_bytes });
         }
         Ok(())

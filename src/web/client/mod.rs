@@ -161,7 +161,7 @@ impl Client {
         let answer = loop {
             let mut used = kept.take();
             if let Some(stream) = &mut used
-                && !stream.is_quiet().await
+                && !(stream.is_quiet().await && self.lookup.confirms(place, stream).await)
             {
                 used = None;
             }

@@ -10,13 +10,14 @@ pub struct Limits {
     pub head_bytes: usize,
     /// Bytes of the body after decompression.
     pub body_bytes: usize,
-    /// Bytes of one line of the body.
-    pub line_bytes: usize,
+    /// Bytes of one line of the body. `None` where the body is no text of lines, which would all have an end.
+    pub line_bytes: Option<usize>,
 }
 
 impl Limits {
     /// Ample for every exporter, and little enough to hold in memory.
-    pub const DEFAULT: Limits = Limits { head_bytes: 64 << 10, body_bytes: 16 << 20, line_bytes: 1 << 20 };
+    pub const DEFAULT: Limits =
+        Limits { head_bytes: 64 << 10, body_bytes: 16 << 20, line_bytes: Some(1 << 20) };
 }
 
 /// What is the same in all requests of the clients of a job.
