@@ -40,6 +40,7 @@ use std::time::Duration;
 use tokio::task::{JoinSet, spawn_blocking};
 
 use crate::base::shutdown::Shutdown;
+use crate::web::client::{Client, Prepared, SetupError};
 use store::{Disk, SystemDisk};
 
 /// How long closing the files may take. A disk that hangs would hold up the stop for good.
@@ -51,6 +52,9 @@ pub enum Error {
     /// There is nothing to record.
     #[error("there is no target to scrape: give --target HOST:PORT")]
     NoTarget,
+    /// Exporters can't be asked as configured.
+    #[error("{0}")]
+    Client(#[from] SetupError),
     /// The storage path can't be used.
     #[error("can't write to {}: {error}: give --storage.path a directory that this user can write to", path.display())]
     Storage {
@@ -96,8 +100,11 @@ pub async fn run(config: Config, mut shutdown: Shutdown) -> Result<(), Error> {
     let config = Arc::new(config);
     let (trigger, stop) = Shutdown::new();
     let mut tasks = JoinSet::new();
+    let prepared = Arc::new(Prepared::new(&scraper::settings())?);
     for target in &config.targets {
-        tasks.spawn(scraper::run(target.clone(), Arc::clone(&config), Arc::clone(&disk), stop.clone()));
+        let client = Client::new(target.endpoint().clone(), Arc::clone(&prepared));
+        let (config, disk) = (Arc::clone(&config), Arc::clone(&disk));
+        tasks.spawn(scraper::run(target.clone(), client, config, disk, stop.clone()));
     }
     let mut outcome = Ok(());
     tokio::select! {

@@ -14,14 +14,19 @@ use super::store::Disk;
 use super::{Config, Target};
 use crate::base::shutdown::Shutdown;
 use crate::exposition::Format;
-use crate::web::client::{Client, Limits, Settings};
+use crate::web::client::{Client, HttpSettings, Limits, Settings};
 
-/// OpenMetrics is not asked for: it changes the names of series, and with them what the files hold.
-const SETTINGS: Settings = Settings {
-    accept: "text/plain;version=0.0.4;q=1,*/*;q=0.1",
-    user_agent: concat!("scrape-log/", env!("CARGO_PKG_VERSION")),
-    limits: Limits::DEFAULT,
-};
+/// How exporters are asked. OpenMetrics is not asked for: it changes the names of series, and with them what the files
+/// hold.
+pub(super) fn settings() -> Settings {
+    Settings {
+        accept: "text/plain;version=0.0.4;q=1,*/*;q=0.1",
+        user_agent: concat!("scrape-log/", env!("CARGO_PKG_VERSION")),
+        deadline_header: Some("x-prometheus-scrape-timeout-seconds"),
+        limits: Limits::DEFAULT,
+        http: HttpSettings::default(),
+    }
+}
 
 /// Large pages are recorded one after another: their lines take several times the memory of the page, and hostile
 /// targets may be many. How long each holds the others up is for this machine to say, not for a peer.
@@ -33,6 +38,7 @@ static LARGE_PAGES: Semaphore = Semaphore::const_new(1);
 /// When the thread that writes panicked, which is a mistake in this program.
 pub(super) async fn run(
     target: Target,
+    mut client: Client,
     config: Arc<Config>,
     disk: Arc<dyn Disk>,
     mut shutdown: Shutdown,
@@ -42,7 +48,6 @@ pub(super) async fn run(
     let mut stamps = Stamps::default();
     let mut health = Health::new(url, config.interval);
     let mut recorder = Recorder::new(&target, &config, &disk);
-    let mut client = Client::new(target.endpoint().clone(), SETTINGS);
     let mut page = Vec::new();
     loop {
         let tick = schedule.next(Instant::now(), wall_milliseconds());

@@ -1,6 +1,6 @@
 //! One exporter to scrape: its endpoint, its labels and its directory.
 
-use crate::web::client::Endpoint;
+use crate::web::client::{Endpoint, Scheme};
 
 /// What a target without a path is asked for.
 const DEFAULT_PATH: &str = "/metrics";
@@ -77,7 +77,8 @@ impl Target {
 fn directory_name(endpoint: &Endpoint) -> String {
     let (host, port) = (endpoint.host(), endpoint.port());
     let safe = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
-    if endpoint.path_and_query() == DEFAULT_PATH
+    if endpoint.scheme() == Scheme::Http
+        && endpoint.path_and_query() == DEFAULT_PATH
         && host.len() <= READABLE_NAME_BYTES
         && host.starts_with(|first: char| first.is_ascii_alphanumeric())
         && host.chars().all(safe)
@@ -144,7 +145,7 @@ mod tests {
             ("db01:", "expected HOST:PORT"),
             ("db01:x", "expected HOST:PORT"),
             ("user:secret@db01:9100", "before the @"),
-            ("https://db01:9100/metrics", "https is not supported"),
+            ("ftp://db01:9100/metrics", "begins with http:// or https://"),
             ("", "no port"),
         ] {
             let error = Target::parse(text).unwrap_err();
@@ -157,6 +158,7 @@ mod tests {
         let long = "x".repeat(300);
         let urls = [
             "http://a:1/metrics".to_owned(),
+            "https://a:1/metrics".to_owned(),
             "http://a:1/".to_owned(),
             "http://a:1/metrics/".to_owned(),
             "http://a:1/metrics?a=b".to_owned(),

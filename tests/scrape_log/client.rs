@@ -1,34 +1,16 @@
+use super::asking::{LONG, block_on, connect, fetch};
 use super::peer::{Peer, ok};
 use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
-use vitals::web::client::{Client, Endpoint, FetchError, Limits, Phase, Settings};
+use vitals::web::client::{Client, Endpoint, FetchError, HttpSettings, Limits, Phase, Prepared, Settings};
 
-const SETTINGS: Settings = Settings {
-    accept: "text/plain;version=0.0.4;q=1,*/*;q=0.1",
-    user_agent: "test/1",
-    limits: Limits::DEFAULT,
-};
-const LONG: Duration = Duration::from_secs(20);
 const SHORT: Duration = Duration::from_millis(300);
 
 fn client(peer: &Peer) -> Client {
-    Client::new(Endpoint::parse(&peer.url()).unwrap(), SETTINGS)
-}
-
-fn block_on<T>(future: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let result = runtime.block_on(future);
-    runtime.shutdown_background();
-    result
-}
-
-async fn fetch(client: &mut Client, deadline: Duration) -> Result<String, FetchError> {
-    let mut page = b"left over".to_vec();
-    client.fetch(deadline, &mut page, |_| Ok(())).await?;
-    Ok(String::from_utf8(page).unwrap())
+    connect(&peer.url(), HttpSettings::default())
 }
 
 fn fetch_once(peer: &Peer, deadline: Duration) -> Result<String, FetchError> {
@@ -125,8 +107,8 @@ fn a_new_connection_without_an_answer_is_not_tried_again() {
 #[test]
 fn nobody_listens() {
     let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let endpoint = Endpoint::parse(&format!("http://{address}/")).unwrap();
-    let error = block_on(async { fetch(&mut Client::new(endpoint, SETTINGS), LONG).await }).unwrap_err();
+    let mut client = connect(&format!("http://{address}/"), HttpSettings::default());
+    let error = block_on(async { fetch(&mut client, LONG).await }).unwrap_err();
     assert_eq!(error.to_string(), format!("connect to {address}: connection refused"));
     assert!(error.remedy().contains("exporter runs"));
 }
@@ -134,12 +116,13 @@ fn nobody_listens() {
 #[test]
 fn names_are_looked_up() {
     let peer = Peer::exporter("up 1\n");
-    let url =
-        |host: &str| Endpoint::parse(&format!("http://{host}:{}/metrics", peer.address.port())).unwrap();
+    let at = |host: &str| {
+        connect(&format!("http://{host}:{}/metrics", peer.address.port()), HttpSettings::default())
+    };
     block_on(async {
-        let mut local = Client::new(url("localhost"), SETTINGS);
+        let mut local = at("localhost");
         assert_eq!(fetch(&mut local, LONG).await.unwrap(), "up 1\n");
-        let mut nowhere = Client::new(url("nowhere.invalid"), SETTINGS);
+        let mut nowhere = at("nowhere.invalid");
         let error = fetch(&mut nowhere, LONG).await.unwrap_err();
         assert!(error.to_string().starts_with("resolve nowhere.invalid: "), "{error}");
     });
@@ -265,6 +248,68 @@ fn gzip_is_decoded_and_a_bomb_is_not() {
 }
 
 #[test]
+fn gzip_is_not_offered_where_it_is_not_wanted() {
+    let peer = Peer::exporter("up 1\n");
+    let http = HttpSettings { compression: false, ..HttpSettings::default() };
+    block_on(async { fetch(&mut connect(&peer.url(), http), LONG).await }).unwrap();
+    assert!(!peer.requests()[0].to_lowercase().contains("accept-encoding"), "{}", peer.requests()[0]);
+}
+
+#[test]
+fn a_page_that_is_announced_larger_than_the_cap_is_not_read() {
+    let peer = Peer::new(|caller| {
+        caller.hear();
+        caller.say(b"HTTP/1.1 200 OK\r\nContent-Length: 16777217\r\n\r\n");
+        caller.wait();
+    });
+    assert_eq!(fetch_once(&peer, LONG).unwrap_err(), FetchError::BodyTooLarge { limit_bytes: 16 << 20 });
+}
+
+#[test]
+fn a_body_that_is_no_text_of_lines_needs_no_line_end() {
+    let body = format!("[{{\"targets\": [\"{}\"]}}]", "x".repeat(2 << 20));
+    let answer = format!("HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n\r\n{body}");
+    let peer = Peer::new(move |caller| {
+        caller.hear();
+        caller.say(answer.as_bytes());
+    });
+    let settings = Settings {
+        accept: "application/json",
+        user_agent: "test/1",
+        deadline_header: None,
+        limits: Limits { line_bytes: None, ..Limits::DEFAULT },
+        http: HttpSettings::default(),
+    };
+    let endpoint = Endpoint::parse(&peer.url()).unwrap();
+    let mut client = Client::new(endpoint, Arc::new(Prepared::new(&settings).unwrap()));
+    assert_eq!(block_on(async { fetch(&mut client, LONG).await }).unwrap(), body);
+    let request = peer.requests()[0].to_lowercase();
+    assert!(
+        request.contains("\r\naccept: application/json\r\n") && !request.contains("timeout"),
+        "{request}"
+    );
+}
+
+#[test]
+fn what_comes_after_an_answer_is_not_taken_for_the_next_one() {
+    let peer = Peer::new(|caller| {
+        caller.hear();
+        caller.say(&[ok("up 1\n"), ok("forged 1\n")].concat());
+        sleep(Duration::from_millis(100));
+        caller.say(&ok("forged 2\n"));
+        caller.wait();
+    });
+    block_on(async {
+        let mut client = client(&peer);
+        for _ in 0..2 {
+            assert_eq!(fetch(&mut client, LONG).await.unwrap(), "up 1\n");
+            tokio::time::sleep(SHORT).await;
+        }
+    });
+    assert_eq!(peer.connections(), 2);
+}
+
+#[test]
 fn a_body_cut_short_is_no_page() {
     for response in [
         "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nup 1\n",
@@ -292,14 +337,16 @@ fn other_answers_than_a_page() {
     const PATH: &str = "check the path";
     const HTTP: &str = "speaks plain HTTP";
     for (response, want, remedy) in [
-        (
-            "HTTP/1.1 302 Found\r\nLocation: http://elsewhere/metrics\r\nContent-Length: 0\r\n\r\n",
-            "response: status 302 redirects to \"http://elsewhere/metrics\"",
-            "give the final URL",
-        ),
+        ("HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n", "response: status 302 Found", PATH),
+        ("HTTP/1.1 304 Not Modified\r\nLocation: /x\r\n\r\n", "response: status 304 Not Modified", PATH),
+        ("HTTP/1.0 400 Bad Request\r\n\r\n", "response: status 400 Bad Request", "scheme: https"),
         ("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", "response: status 404 Not Found", PATH),
         ("HTTP/1.1 204 No Content\r\n\r\n", "response: status 204 No Content", PATH),
-        ("HTTP/1.1 401 Unauthorized\r\n\r\n", "response: status 401 Unauthorized", "without a password"),
+        (
+            "HTTP/1.1 401 Unauthorized\r\n\r\n",
+            "response: status 401 Unauthorized",
+            "basic_auth or authorization",
+        ),
         ("HTTP/1.1 503 Service Unavailable\r\n\r\n", "response: status 503", "exporter's log"),
         ("SSH-2.0-OpenSSH_9.2\r\n", "response: not HTTP/1: ", HTTP),
         ("\x15\x03\x01\x00\x02\x02\x46", "response: ", HTTP),

@@ -1,9 +1,14 @@
 //! The client, the recorder and its own pages against peers on the loopback that behave well, badly and not at all.
 #![allow(clippy::unwrap_used)]
 
+mod asking;
 mod client;
 #[path = "../common/mod.rs"]
 mod common;
+mod credentials;
+mod memory;
 mod pages;
 mod peer;
 mod recorder;
+mod redirects;
+mod tls;

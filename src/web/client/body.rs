@@ -65,6 +65,7 @@ impl Page<'_> {
         if end > body_bytes {
             return Err(FetchError::BodyTooLarge { limit_bytes: body_bytes });
         }
+        let Some(line_bytes) = line_bytes else { return Ok(()) };
         let first_end = memchr::memchr(b'\n', data).map_or(end, |at| self.bytes.len() + at);
         if first_end - self.line_start > line_bytes {
             return Err(FetchError::LineTooLong { limit_bytes: line_bytes });
@@ -116,7 +117,7 @@ mod tests {
 
     #[test]
     fn limits_are_exact() {
-        let limits = Limits { head_bytes: 0, body_bytes: 12, line_bytes: 5 };
+        let limits = Limits { head_bytes: 0, body_bytes: 12, line_bytes: Some(5) };
         for gzip in [false, true] {
             let run = |data: &[u8]| {
                 let wire = if gzip { compress(data) } else { data.to_vec() };

@@ -7,6 +7,7 @@ use std::time::Duration;
 use hyper::StatusCode;
 
 use super::Limits;
+use super::tls::explain_broken;
 
 /// What a fetch was doing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub enum Phase {
     Resolve,
     /// Connecting.
     Connect,
+    /// Agreeing on keys and checking certificates.
+    Tls,
     /// Waiting for the status and the headers.
     Head,
     /// Reading the body.
@@ -27,11 +30,17 @@ impl fmt::Display for Phase {
         out.write_str(match self {
             Phase::Resolve => "looking up the name",
             Phase::Connect => "connecting",
+            Phase::Tls => "in the TLS handshake",
             Phase::Head => "waiting for the response",
             Phase::Body => "reading the body",
         })
     }
 }
+
+/// What is wrong with the settings of a client. The text names the key and the file, and says what to do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct SetupError(pub(super) String);
 
 /// Why a fetch failed. The text begins with the phase; [`FetchError::remedy`] says what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -45,6 +54,9 @@ pub enum FetchError {
         /// What the resolver said.
         problem: String,
     },
+    /// A file of the settings has changed, and is of no use now.
+    #[error("settings: {0}")]
+    Setup(#[from] SetupError),
     /// None of the addresses took the connection; this is the last one's answer.
     #[error("connect to {address}: {problem}")]
     Connect {
@@ -52,6 +64,14 @@ pub enum FetchError {
         address: SocketAddr,
         /// What the system said.
         problem: String,
+    },
+    /// There is no trust in the peer, or it has none in this client.
+    #[error("TLS: {problem}")]
+    Tls {
+        /// What is wrong.
+        problem: String,
+        /// What the reader can do about it.
+        remedy: &'static str,
     },
     /// The deadline over all phases passed.
     #[error("deadline of {deadline:?} passed while {phase}{}", after(*.phase, *.body_bytes))]
@@ -75,13 +95,27 @@ pub enum FetchError {
         /// [`Limits::head_bytes`].
         limit_bytes: usize,
     },
-    /// An answer that points elsewhere.
+    /// An answer that points elsewhere, when redirects are not followed.
     #[error("response: status {status} redirects to {location:?}")]
     Redirect {
         /// The status code.
         status: u16,
         /// The `Location` header.
         location: String,
+    },
+    /// Redirects without an end.
+    #[error("response: redirected again after {requests} requests, to {location:?}")]
+    TooManyRedirects {
+        /// How many requests were made.
+        requests: usize,
+        /// The last `Location` header.
+        location: String,
+    },
+    /// A redirect that leads where the client does not go.
+    #[error("response: a redirect is not followed: {problem}")]
+    RedirectRefused {
+        /// Why not.
+        problem: String,
     },
     /// Any other answer than 200.
     #[error("response: status {status}")]
@@ -119,6 +153,10 @@ fn after(phase: Phase, body_bytes: usize) -> String {
     if phase == Phase::Body { format!(" after {body_bytes} bytes") } else { String::new() }
 }
 
+fn shortened(location: &str) -> String {
+    location.chars().take(200).collect()
+}
+
 impl FetchError {
     /// What the reader of the message can do about it.
     pub fn remedy(&self) -> &'static str {
@@ -129,12 +167,21 @@ impl FetchError {
             }
             FetchError::Deadline { phase: Phase::Resolve, .. } => "check the resolver of this machine",
             FetchError::Deadline { .. } => "give the target a longer timeout, or see why it is slow",
+            FetchError::Setup(_) => "mend what the error names: it is read again at the next scrape",
+            FetchError::Tls { remedy, .. } => remedy,
             FetchError::Closed | FetchError::Protocol(_) | FetchError::HeadTooLarge { .. } => {
-                "check that this port speaks plain HTTP"
+                "check that this port speaks plain HTTP, and if it speaks TLS, set scheme: https or give an https:// URL"
             }
-            FetchError::Redirect { .. } => "redirects are not followed: give the final URL as the target",
+            FetchError::Redirect { .. } => "give the final URL as the target, or set follow_redirects: true",
+            FetchError::TooManyRedirects { .. } | FetchError::RedirectRefused { .. } => {
+                "give the final URL as the target"
+            }
             FetchError::Status { status } if matches!(status.as_u16(), 401 | 403 | 407) => {
-                "let this machine in without a password: none can be sent"
+                "check basic_auth or authorization of the job: a user and password or a token that the exporter takes"
+            }
+            // What Go's servers and nginx answer to plain HTTP where they speak TLS.
+            FetchError::Status { status } if *status == StatusCode::BAD_REQUEST => {
+                "see the exporter's log; if this port speaks TLS, set scheme: https or give an https:// URL"
             }
             FetchError::Status { status } if status.is_server_error() => "see the exporter's log",
             FetchError::Status { .. } | FetchError::ContentType(_) => {
@@ -158,7 +205,18 @@ impl FetchError {
         }
     }
 
+    pub(super) fn redirect(status: StatusCode, location: &str) -> Self {
+        FetchError::Redirect { status: status.as_u16(), location: shortened(location) }
+    }
+
+    pub(super) fn too_many_redirects(requests: usize, location: &str) -> Self {
+        FetchError::TooManyRedirects { requests, location: shortened(location) }
+    }
+
     pub(super) fn head(error: &hyper::Error, limits: Limits) -> Self {
+        if let Some(error) = explain_broken(error) {
+            return error;
+        }
         if error.is_parse_too_large() {
             return FetchError::HeadTooLarge { limit_bytes: limits.head_bytes };
         }
@@ -169,6 +227,9 @@ impl FetchError {
     }
 
     pub(super) fn body(error: &hyper::Error, received_bytes: usize) -> Self {
+        if let Some(error) = explain_broken(error) {
+            return error;
+        }
         if error.is_parse() || error.is_parse_too_large() {
             return FetchError::Protocol(format!("not HTTP/1: {error}"));
         }

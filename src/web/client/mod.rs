@@ -2,88 +2,60 @@
 //!
 //! A [`Client`] belongs to one [`Endpoint`] and keeps one connection to it. A fetch either gives a whole page or
 //! an error; at an error, a passed deadline or a reached cap the connection is closed, and what the peer would
-//! still send is not read. Redirects are not followed, bodies of other answers than 200 are not read.
+//! still send is not read. HTTP/1.1 is spoken, over TLS with https. Bodies of other answers than 200 are not read.
 //!
-//! Only plain HTTP/1.1 is spoken so far. TLS belongs into `Client::connect`, which is the one place that makes
-//! byte streams, and credentials into `Client::request`.
+//! ```text
+//!  Settings ──► Prepared: what the clients of a job share, read from its files and checked
+//!                   │
+//!  Endpoint ──► Client ──► connect: name, TCP, TLS ──► exchange: request, head, body ──► page
+//!                   ▲                                      │
+//!                   └──────── redirect ◄───────────────────┘
+//! ```
+//!
+//! Credentials and the client's certificate are shown to the endpoint's own scheme, host and port only. A fetch that a
+//! redirect led elsewhere goes on without them, even if it is led back (RFC 9110, 15.4).
 
+mod authorization;
 mod body;
+mod connect;
 mod endpoint;
 mod error;
+mod exchange;
+mod input;
+mod prepared;
+mod redirect;
 mod settings;
+mod tls;
 
-pub use endpoint::Endpoint;
-pub use error::{FetchError, Phase};
-pub use settings::{Credentials, HttpSettings, Secret, TlsSettings};
+pub use endpoint::{Endpoint, Scheme};
+pub use error::{FetchError, Phase, SetupError};
+pub use prepared::Prepared;
+pub use settings::{Credentials, HttpSettings, Limits, Secret, Settings, TlsSettings};
 
-use std::io;
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
 use std::time::Duration;
 
-use http_body_util::{BodyExt, Empty};
-use hyper::body::{Body, Bytes, Incoming};
-use hyper::client::conn::http1::{self, SendRequest};
-use hyper::header::{self, HeaderMap, HeaderName};
-use hyper::{Request, Response, StatusCode};
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
-use tokio::sync::Semaphore;
-use tokio::task::{AbortHandle, JoinHandle};
+use hyper::body::Incoming;
+use hyper::header;
+use hyper::{Response, StatusCode};
 use tokio::time::{Instant, timeout_at};
 
-use body::Decoder;
+use connect::{Lookup, Stream, connect};
+use exchange::Exchange;
+use prepared::Told;
 
-/// Name lookups can't be cancelled and hold a thread each. More than this many never run at once, so that a dead
-/// name server leaves threads for other work.
-static LOOKUPS: Semaphore = Semaphore::const_new(32);
-
-/// The most that is taken from a peer in one answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Bytes of status line and headers.
-    pub head_bytes: usize,
-    /// Bytes of the body after decompression.
-    pub body_bytes: usize,
-    /// Bytes of one line of the body.
-    pub line_bytes: usize,
-}
-
-impl Limits {
-    /// Ample for every exporter, and little enough to hold in memory.
-    pub const DEFAULT: Limits = Limits { head_bytes: 64 << 10, body_bytes: 16 << 20, line_bytes: 1 << 20 };
-}
-
-/// What is the same in all requests of a client.
-#[derive(Clone, Copy, Debug)]
-pub struct Settings {
-    /// The `Accept` header.
-    pub accept: &'static str,
-    /// The `User-Agent` header.
-    pub user_agent: &'static str,
-    /// The caps on each answer.
-    pub limits: Limits,
-}
+/// The most requests of one fetch. Go's client, and with it Prometheus, gives up at the tenth redirect too.
+const MAX_REQUESTS: usize = 10;
 
 /// Fetches pages from one endpoint, one at a time.
 #[derive(Debug)]
 pub struct Client {
     endpoint: Endpoint,
-    settings: Settings,
-    kept: Option<Connection>,
-    lookup: Option<JoinHandle<io::Result<Vec<SocketAddr>>>>,
-}
-
-/// A connection and the task that drives it. Dropping it closes the socket at once.
-#[derive(Debug)]
-struct Connection {
-    sender: SendRequest<Empty<Bytes>>,
-    driver: AbortHandle,
-}
-
-impl Drop for Connection {
-    fn drop(&mut self) {
-        self.driver.abort();
-    }
+    prepared: Arc<Prepared>,
+    told: Option<Told>,
+    /// The connection of the last fetch. That the peer closed it is seen at the next fetch.
+    kept: Option<Stream>,
+    lookup: Lookup,
 }
 
 /// How far a fetch has come, for the error when its deadline passes.
@@ -93,10 +65,18 @@ struct Progress {
     body_bytes: usize,
 }
 
+/// A page to ask for.
+struct Hop {
+    /// `None` for the endpoint's own.
+    elsewhere: Option<Endpoint>,
+    /// Whether all of the fetch was at the endpoint's origin so far.
+    trusted: bool,
+}
+
 impl Client {
     /// A client without a connection yet.
-    pub fn new(endpoint: Endpoint, settings: Settings) -> Self {
-        Self { endpoint, settings, kept: None, lookup: None }
+    pub fn new(endpoint: Endpoint, prepared: Arc<Prepared>) -> Self {
+        Self { endpoint, prepared, told: None, kept: None, lookup: Lookup::default() }
     }
 
     /// Where the pages come from.
@@ -105,8 +85,8 @@ impl Client {
     }
 
     /// Fetches the page into `page`, which is emptied first and holds the decoded body afterwards. All of name
-    /// lookup, connecting, head and body has to happen within `deadline`. The value of `Content-Type` goes to
-    /// `judge`, which gives what it makes of the page or says what is wrong with that type.
+    /// lookup, connecting, head and body has to happen within `deadline`, redirects included. The value of
+    /// `Content-Type` goes to `judge`, which gives what it makes of the page or says what is wrong with that type.
     ///
     /// # Errors
     /// See [`FetchError`]. What is in `page` then is of no use.
@@ -132,150 +112,97 @@ impl Client {
         judge: impl Fn(Option<&str>) -> Result<T, String>,
         progress: &mut Progress,
     ) -> Result<T, FetchError> {
-        let (connection, response) = match self.ask_again(deadline, progress).await {
-            Some(answer) => answer?,
-            None => {
-                let mut connection = self.connect(until, progress).await?;
-                progress.phase = Phase::Head;
-                let sent = connection.sender.send_request(self.request(deadline)?).await;
-                (connection, sent.map_err(|error| FetchError::head(&error, self.settings.limits))?)
+        let mut hop = Hop { elsewhere: None, trusted: true };
+        let mut requests = 0;
+        loop {
+            let (mut exchange, response) = self.ask(&hop, deadline, until, progress).await?;
+            requests += 1;
+            let location = location(&response);
+            let Some(location) = location.filter(|_| self.prepared.follow_redirects) else {
+                let content = accept_head(&response, judge)?;
+                progress.phase = Phase::Body;
+                let limits = self.prepared.limits;
+                exchange.read_body(response, page, limits, &mut progress.body_bytes).await?;
+                if hop.trusted {
+                    self.kept = exchange.into_stream().await;
+                }
+                return Ok(content);
+            };
+            if requests == MAX_REQUESTS {
+                return Err(FetchError::too_many_redirects(requests, &location));
             }
-        };
-        let content = accept_head(&response, judge)?;
-        progress.phase = Phase::Body;
-        self.read_body(response, page, progress).await?;
-        self.kept = Some(connection);
-        Ok(content)
-    }
-
-    /// Asks over the connection of the last fetch. `None` if there is none or the peer closed it in between,
-    /// which a new connection mends.
-    async fn ask_again(
-        &mut self,
-        deadline: Duration,
-        progress: &mut Progress,
-    ) -> Option<Result<(Connection, Response<Incoming>), FetchError>> {
-        let mut connection = self.kept.take()?;
-        progress.phase = Phase::Head;
-        connection.sender.ready().await.ok()?;
-        let request = match self.request(deadline) {
-            Ok(request) => request,
-            Err(error) => return Some(Err(error)),
-        };
-        match connection.sender.send_request(request).await {
-            Ok(response) => Some(Ok((connection, response))),
-            Err(error) if error.is_parse() => Some(Err(FetchError::head(&error, self.settings.limits))),
-            Err(_) => None,
+            let next = redirect::resolve(hop.elsewhere.as_ref().unwrap_or(&self.endpoint), &location)
+                .map_err(|problem| FetchError::RedirectRefused { problem })?;
+            if hop.trusted && exchange.skip_body(response).await {
+                self.kept = exchange.into_stream().await;
+            }
+            let trusted = hop.trusted && next.same_origin(&self.endpoint);
+            hop = Hop { elsewhere: Some(next), trusted };
         }
     }
 
-    fn request(&self, deadline: Duration) -> Result<Request<Empty<Bytes>>, FetchError> {
-        const SCRAPE_TIMEOUT: HeaderName = HeaderName::from_static("x-prometheus-scrape-timeout-seconds");
-        Request::get(self.endpoint.path_and_query())
-            .header(header::HOST, self.endpoint.authority())
-            .header(header::ACCEPT, self.settings.accept)
-            .header(header::ACCEPT_ENCODING, "gzip")
-            .header(header::USER_AGENT, self.settings.user_agent)
-            .header(SCRAPE_TIMEOUT, deadline.as_secs_f64().to_string())
-            .body(Empty::new())
-            .map_err(|error| FetchError::Protocol(error.to_string()))
-    }
-
-    /// Tries the addresses one after another, each with its share of the time that is left.
-    async fn connect(&mut self, until: Instant, progress: &mut Progress) -> Result<Connection, FetchError> {
-        progress.phase = Phase::Resolve;
-        let addresses = self.addresses().await?;
-        progress.phase = Phase::Connect;
-        let mut failure = FetchError::Resolve {
-            host: self.endpoint.host().to_owned(),
-            problem: "the name has no address".to_owned(),
+    /// Sends the request, over the kept connection if there is one and the peer has not closed it.
+    async fn ask(
+        &mut self,
+        hop: &Hop,
+        deadline: Duration,
+        until: Instant,
+        progress: &mut Progress,
+    ) -> Result<(Exchange, Response<Incoming>), FetchError> {
+        let place = hop.elsewhere.as_ref().unwrap_or(&self.endpoint);
+        let told = match (&hop.elsewhere, self.told.take()) {
+            (None, Some(told)) if told.deadline == deadline => told,
+            _ => Told::new(place, deadline)?,
         };
-        let count = addresses.len();
-        for (index, address) in addresses.into_iter().enumerate() {
-            let now = Instant::now();
-            let share = until.saturating_duration_since(now) / u32::try_from(count - index).unwrap_or(1);
-            // The last address has all the time that is left: the deadline itself ends it.
-            let give_up = if index + 1 < count { now + share } else { until + share };
-            let stream = match timeout_at(give_up, TcpStream::connect(address)).await {
-                Ok(Ok(stream)) => stream,
-                Ok(Err(error)) => {
-                    failure = FetchError::Connect { address, problem: error.kind().to_string() };
-                    continue;
-                }
-                Err(_) => {
-                    failure = FetchError::Connect { address, problem: "no answer".to_owned() };
-                    continue;
+        let prepared = &*self.prepared;
+        let limits = prepared.limits;
+        let request = || prepared.request(place, hop.trusted, &told);
+        let mut kept = self.kept.take_if(|_| hop.trusted);
+        let answer = loop {
+            let mut used = kept.take();
+            if let Some(stream) = &mut used
+                && !(stream.is_quiet().await && self.lookup.confirms(place, stream).await)
+            {
+                used = None;
+            }
+            let again = used.is_some();
+            let stream = match used {
+                Some(stream) => stream,
+                None => {
+                    // Large, and seldom needed.
+                    let connecting = connect(
+                        place,
+                        hop.trusted,
+                        &prepared.tls,
+                        &mut self.lookup,
+                        until,
+                        &mut progress.phase,
+                    );
+                    Box::pin(connecting).await?
                 }
             };
-            // A request is one small packet; without Nagle's algorithm it leaves at once. Failing is harmless.
-            stream.set_nodelay(true).ok();
-            let Limits { head_bytes, .. } = self.settings.limits;
-            let (sender, driver) = http1::Builder::new()
-                .max_header_size(head_bytes)
-                .max_buf_size(head_bytes.max(16 << 10))
-                .handshake(TokioIo::new(stream))
-                .await
-                .map_err(|error| FetchError::head(&error, self.settings.limits))?;
-            // The requests get the driver's errors too, so they are not lost here.
-            let driver = tokio::spawn(async move { if driver.await.is_err() {} }).abort_handle();
-            return Ok(Connection { sender, driver });
-        }
-        Err(failure)
-    }
-
-    /// Looks the host up, at each new connection. A lookup that outlives its deadline is waited for by the next
-    /// fetch, so that a client never holds more than one thread.
-    async fn addresses(&mut self) -> Result<Vec<SocketAddr>, FetchError> {
-        let (host, port) = (self.endpoint.host(), self.endpoint.port());
-        if let Ok(address) = host.parse::<IpAddr>() {
-            return Ok(vec![SocketAddr::new(address, port)]);
-        }
-        let wrong = |problem: String| FetchError::Resolve { host: host.to_owned(), problem };
-        let lookup = match &mut self.lookup {
-            Some(running) => running,
-            none => {
-                let permit = LOOKUPS.acquire().await.map_err(|error| wrong(error.to_string()))?;
-                let host = host.to_owned();
-                none.insert(tokio::task::spawn_blocking(move || {
-                    let _permit = permit;
-                    (host.as_str(), port).to_socket_addrs().map(Iterator::collect)
-                }))
+            progress.phase = Phase::Head;
+            let failed = |error: &hyper::Error| FetchError::head(error, limits);
+            let mut exchange = Exchange::new(stream, limits).await.map_err(|error| failed(&error))?;
+            match exchange.ask(request()?).await {
+                Ok(response) => break (exchange, response),
+                // The peer may have closed a kept connection just now, which a new one mends.
+                Err(error) if again && !error.is_parse() => {}
+                Err(error) => return Err(failed(&error)),
             }
         };
-        let found = lookup.await;
-        self.lookup = None;
-        match found {
-            Ok(Ok(addresses)) => Ok(addresses),
-            Ok(Err(error)) => Err(wrong(error.to_string())),
-            Err(error) => Err(wrong(error.to_string())),
+        if hop.elsewhere.is_none() {
+            self.told = Some(told);
         }
+        Ok(answer)
     }
+}
 
-    async fn read_body(
-        &self,
-        response: Response<Incoming>,
-        page: &mut Vec<u8>,
-        progress: &mut Progress,
-    ) -> Result<(), FetchError> {
-        let (head, mut body) = response.into_parts();
-        let framed =
-            body.size_hint().exact().is_some() || head.headers.contains_key(header::TRANSFER_ENCODING);
-        let mut decoder = Decoder::new(content_encoding(&head.headers)?, page, self.settings.limits);
-        while let Some(frame) = body.frame().await {
-            let received_bytes = progress.body_bytes;
-            let frame = frame.map_err(|error| FetchError::body(&error, received_bytes))?;
-            if let Ok(data) = frame.into_data() {
-                progress.body_bytes += data.len();
-                decoder.push(&data)?;
-            }
-        }
-        decoder.finish()?;
-        // Where only the end of the connection ends a page, a cut shows in the last line alone.
-        if !framed && page.last().is_some_and(|&last| last != b'\n') {
-            return Err(FetchError::Short { received_bytes: progress.body_bytes });
-        }
-        Ok(())
-    }
+/// Where a redirect points.
+fn location(response: &Response<Incoming>) -> Option<String> {
+    let location = response.headers().get(header::LOCATION)?;
+    redirect::asks_elsewhere(response.status())
+        .then(|| String::from_utf8_lossy(location.as_bytes()).into_owned())
 }
 
 fn accept_head<T>(
@@ -283,15 +210,10 @@ fn accept_head<T>(
     judge: impl Fn(Option<&str>) -> Result<T, String>,
 ) -> Result<T, FetchError> {
     let headers = response.headers();
-    match response.status() {
-        StatusCode::OK => {}
-        status if status.is_redirection() => {
-            let location = headers.get(header::LOCATION).map_or_else(String::new, |location| {
-                String::from_utf8_lossy(location.as_bytes()).chars().take(200).collect()
-            });
-            return Err(FetchError::Redirect { status: status.as_u16(), location });
-        }
-        status => return Err(FetchError::Status { status }),
+    match (response.status(), location(response)) {
+        (StatusCode::OK, _) => {}
+        (status, Some(location)) => return Err(FetchError::redirect(status, &location)),
+        (status, None) => return Err(FetchError::Status { status }),
     }
     let content_type = match headers.get(header::CONTENT_TYPE).map(|value| value.to_str()) {
         None => None,
@@ -299,22 +221,4 @@ fn accept_head<T>(
         Some(Err(_)) => return Err(FetchError::ContentType("the Content-Type is not ASCII".to_owned())),
     };
     judge(content_type).map_err(FetchError::ContentType)
-}
-
-/// Whether the body is compressed with gzip.
-fn content_encoding(headers: &HeaderMap) -> Result<bool, FetchError> {
-    let mut codings = headers.get_all(header::CONTENT_ENCODING).iter();
-    let coding = match (codings.next(), codings.next()) {
-        (None, _) => return Ok(false),
-        (Some(coding), None) => coding.as_bytes(),
-        (Some(_), Some(_)) => b"more than one coding",
-    };
-    match coding.to_ascii_lowercase().as_slice() {
-        b"gzip" | b"x-gzip" => Ok(true),
-        b"identity" | b"" => Ok(false),
-        other => Err(FetchError::Encoding(format!(
-            "Content-Encoding is {}, where only gzip was offered",
-            String::from_utf8_lossy(other)
-        ))),
-    }
 }

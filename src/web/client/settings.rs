@@ -3,6 +3,38 @@
 use std::fmt;
 use std::path::PathBuf;
 
+/// The most that is taken from a peer in one answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of status line and headers.
+    pub head_bytes: usize,
+    /// Bytes of the body after decompression.
+    pub body_bytes: usize,
+    /// Bytes of one line of the body. `None` where the body is no text of lines, which would all have an end.
+    pub line_bytes: Option<usize>,
+}
+
+impl Limits {
+    /// Ample for every exporter, and little enough to hold in memory.
+    pub const DEFAULT: Limits =
+        Limits { head_bytes: 64 << 10, body_bytes: 16 << 20, line_bytes: Some(1 << 20) };
+}
+
+/// What is the same in all requests of the clients of a job.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The `Accept` header.
+    pub accept: &'static str,
+    /// The `User-Agent` header.
+    pub user_agent: &'static str,
+    /// The header that tells the peer the deadline in seconds, in lower case.
+    pub deadline_header: Option<&'static str>,
+    /// The caps on each answer.
+    pub limits: Limits,
+    /// Credentials, TLS, redirects and compression.
+    pub http: HttpSettings,
+}
+
 /// How a client deals with a server. The keys are those of Prometheus' HTTP settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpSettings {
@@ -41,7 +73,8 @@ pub enum Credentials {
     },
 }
 
-/// A text that must not get into messages. A file is read when it is needed, so that a new password counts at once.
+/// A text that must not get into messages. A file is read again when it has changed, so that a new password counts at
+/// once.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Secret {
     /// The text itself.

@@ -1,0 +1,43 @@
+//! What the tests of the client ask with.
+
+use std::sync::Arc;
+use std::time::Duration;
+use vitals::web::client::{
+    Client, Endpoint, FetchError, HttpSettings, Limits, Prepared, Settings, SetupError,
+};
+
+/// Longer than anything takes that works.
+pub const LONG: Duration = Duration::from_secs(20);
+
+pub fn prepare(http: HttpSettings) -> Result<Arc<Prepared>, SetupError> {
+    let settings = Settings {
+        accept: "text/plain;version=0.0.4;q=1,*/*;q=0.1",
+        user_agent: "test/1",
+        deadline_header: Some("x-prometheus-scrape-timeout-seconds"),
+        limits: Limits::DEFAULT,
+        http,
+    };
+    Prepared::new(&settings).map(Arc::new)
+}
+
+pub fn connect(url: &str, http: HttpSettings) -> Client {
+    Client::new(Endpoint::parse(url).unwrap(), prepare(http).unwrap())
+}
+
+pub fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let result = runtime.block_on(future);
+    runtime.shutdown_background();
+    result
+}
+
+pub async fn fetch(client: &mut Client, deadline: Duration) -> Result<String, FetchError> {
+    let mut page = b"left over".to_vec();
+    client.fetch(deadline, &mut page, |_| Ok(())).await?;
+    Ok(String::from_utf8(page).unwrap())
+}
+
+/// One fetch by a client of its own.
+pub fn fetch_from(url: &str, http: HttpSettings) -> Result<String, FetchError> {
+    block_on(async { fetch(&mut connect(url, http), LONG).await })
+}
