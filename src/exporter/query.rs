@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use crate::base::query;
+
 /// The collectors that a query selects, `None` for all of `enabled`. Parameters of other names mean nothing, and
 /// leaving out what is not there is no error, as in node_exporter.
 ///
@@ -40,25 +42,8 @@ fn find(wanted: &str, enabled: &[&'static str]) -> Result<&'static str, String> 
     })
 }
 
-/// Undoes percent-encoding and `+` (`application/x-www-form-urlencoded`).
 fn decode(text: &str) -> Result<String, String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        bytes.push(match byte {
-            b'+' => b' ',
-            b'%' => match (rest.next().and_then(hex), rest.next().and_then(hex)) {
-                (Some(high), Some(low)) => high << 4 | low,
-                _ => return Err("The query has a % that two hexadecimal digits do not follow.\n".into()),
-            },
-            other => other,
-        });
-    }
-    String::from_utf8(bytes).map_err(|_| "The query is not UTF-8.\n".into())
-}
-
-fn hex(digit: u8) -> Option<u8> {
-    char::from(digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
+    query::decode(text).map_err(|problem| format!("The query {problem}.\n"))
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@
 //! a crash or a power cut at most the scrape under way is lost.
 
 pub mod args;
+pub mod check_config;
 pub mod config;
 mod health;
 pub mod labels;
