@@ -5,16 +5,26 @@ use std::process::ExitCode;
 
 use vitals::base::{log, shutdown::Shutdown};
 use vitals::exporter::{self, Exporter, StartError};
+use vitals::scrape_log::args::{self, Command, Options};
 use vitals::scrape_log::{self, Config, Target};
 
 type Error = Box<dyn std::error::Error>;
 
 fn main() -> ExitCode {
-    let config = match scrape_log::args::parse(std::env::args_os()) {
+    match args::parse(std::env::args_os()) {
+        Ok(Command::Record(options)) => record(*options),
+        Ok(Command::CheckConfig { file }) => scrape_log::check_config::run(&file),
+        Ok(Command::Tool(tool, arguments)) => (tool.run)(arguments),
+        Err(usage) => usage.print(),
+    }
+}
+
+fn record(options: Options) -> ExitCode {
+    log::init(&options.log_level, &options.log_format);
+    let config = match Config::try_from(&options) {
         Ok(config) => config,
         Err(usage) => return usage.print(),
     };
-    log::init(&config.log_level, &config.log_format);
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error.into()),
@@ -38,7 +48,7 @@ async fn run(mut config: Config) -> Result<(), Error> {
     let address = exporter.addresses().first().copied().ok_or("the exporter listens nowhere")?;
     let own = Target::parse(&scrape_log::reachable(address).to_string())?;
     println!("{}", scrape_log::banner(&config, &own));
-    config.add_target(own)?;
+    config.targets.push(own);
     let serving = tokio::spawn(exporter.run(shutdown.clone()));
     scrape_log::run(config, shutdown).await?;
     Ok(serving.await?)

@@ -14,6 +14,7 @@
 //! `metrics` counts what happens, `registry` knows how each target is, and `service` shows both over HTTP.
 
 pub mod args;
+pub mod check_config;
 pub mod config;
 mod health;
 pub mod labels;

@@ -10,7 +10,11 @@ const INTERVAL: &str = "--scrape.interval=100ms";
 
 fn config(storage: &Path, flags: &[&str]) -> Config {
     let storage = format!("--storage.path={}", storage.display());
-    args::parse(["scrape-log", &storage].iter().chain(flags)).unwrap()
+    let args::Command::Record(options) = args::parse(["scrape-log", &storage].iter().chain(flags)).unwrap()
+    else {
+        panic!("{flags:?} do not record");
+    };
+    Config::try_from(&*options).unwrap()
 }
 
 /// Records until `enough` says so, and gives how long stopping took.

@@ -257,7 +257,11 @@ impl<'a> Fields<'a> {
         for (key, _) in &self.left {
             let Self { section, known, .. } = &self;
             let meant = nearest(&key.value, known.iter().copied());
-            let hint = meant.map_or(String::new(), |meant| format!(", did you mean {meant:?}?"));
+            let hint = match meant {
+                Some(meant) => format!(", did you mean {meant:?}?"),
+                None if known.len() < 10 => format!(", expected {}", known.join(", ")),
+                None => String::new(),
+            };
             let message = format!("unknown key {:?} in {section}{hint}", key.value);
             if meant.is_some_and(may_have_secrets) {
                 self.report.problem_with_secret(key.at, message);

@@ -120,6 +120,35 @@ pub struct Job {
     pub limits: Limits,
 }
 
+impl Job {
+    /// A job without targets, in which everything else has Prometheus' defaults.
+    pub fn new(name: String, interval: Duration, timeout: Duration) -> Self {
+        Self {
+            name,
+            interval,
+            timeout,
+            path: "/metrics".to_owned(),
+            scheme: "http".to_owned(),
+            params: Vec::new(),
+            honor_labels: false,
+            http: HttpSettings::default(),
+            discoveries: Vec::new(),
+            relabel: Vec::new(),
+            metric_relabel: Vec::new(),
+            limits: Limits::default(),
+        }
+    }
+
+    /// Adds static targets.
+    pub fn add_group(&mut self, group: TargetGroup) {
+        if let Some(Discovery::Static(groups)) = self.discoveries.last_mut() {
+            groups.push(group);
+        } else {
+            self.discoveries.push(Discovery::Static(vec![group]));
+        }
+    }
+}
+
 /// Caps of a job. `None` is no cap. A scrape beyond one is a failed scrape.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limits {

@@ -192,12 +192,14 @@ pub(super) fn may_have_secrets(line: &str) -> bool {
     ["pas", "word", "cred", "token", "secret", "key", "@"].iter().any(|mark| line.contains(mark))
 }
 
-/// The one of `known` that is so near to `text` that it may be meant.
+/// The one of `known` that is so near to `text`, or so clearly begins with it, that it may be meant.
 pub(super) fn nearest<'a>(text: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let allowed = 1 + text.chars().count() / 4;
     let near =
         |name: &'a str| Some((distance(text, name), name)).filter(|(distance, _)| *distance <= allowed);
-    known.into_iter().filter_map(near).min().map(|(_, name)| name)
+    let known: Vec<&str> = known.into_iter().collect();
+    let begun = known.iter().copied().find(|name| text.len() > 2 && name.starts_with(text));
+    known.into_iter().filter_map(near).min().map(|(_, name)| name).or(begun)
 }
 
 /// How many characters have to be put in, taken out, changed or swapped with the next to make `a` of `b`.
@@ -238,6 +240,7 @@ mod tests {
         let known = ["scrape_interval", "scrape_timeout", "job_name"];
         assert_eq!(nearest("scrape_timout", known), Some("scrape_timeout"));
         assert_eq!(nearest("scrape-interval", known), Some("scrape_interval"));
+        assert_eq!(nearest("job", known), Some("job_name"));
         assert_eq!(nearest("rule_files", known), None);
         assert_eq!(nearest("x", known), None);
     }

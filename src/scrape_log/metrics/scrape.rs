@@ -13,6 +13,8 @@ pub enum ScrapeResult {
     ResolveError,
     /// No connection, or one that broke.
     ConnectionError,
+    /// There is no trust between the two.
+    TlsError,
     /// `scrape_timeout` passed.
     Timeout,
     /// No page, but another answer, or one that is not HTTP.
@@ -21,17 +23,21 @@ pub enum ScrapeResult {
     BadPage,
     /// The page is beyond one of the limits of its job.
     LimitExceeded,
+    /// The configuration does not let it be tried, as when a file of a password is gone.
+    ConfigError,
 }
 
 impl ScrapeResult {
-    pub(super) const ALL: [Self; 7] = [
+    pub(super) const ALL: [Self; 9] = [
         Self::Success,
         Self::ResolveError,
         Self::ConnectionError,
+        Self::TlsError,
         Self::Timeout,
         Self::HttpError,
         Self::BadPage,
         Self::LimitExceeded,
+        Self::ConfigError,
     ];
 
     /// The value of the label `result`.
@@ -40,10 +46,12 @@ impl ScrapeResult {
             Self::Success => "success",
             Self::ResolveError => "resolve_error",
             Self::ConnectionError => "connection_error",
+            Self::TlsError => "tls_error",
             Self::Timeout => "timeout",
             Self::HttpError => "http_error",
             Self::BadPage => "bad_page",
             Self::LimitExceeded => "limit_exceeded",
+            Self::ConfigError => "config_error",
         }
     }
 }
@@ -55,10 +63,14 @@ impl From<&FetchError> for ScrapeResult {
             FetchError::Connect { .. } | FetchError::Closed | FetchError::Short { .. } => {
                 Self::ConnectionError
             }
+            FetchError::Tls { .. } => Self::TlsError,
             FetchError::Deadline { .. } => Self::Timeout,
-            FetchError::Protocol(_) | FetchError::Redirect { .. } | FetchError::Status { .. } => {
-                Self::HttpError
-            }
+            FetchError::Protocol(_)
+            | FetchError::Redirect { .. }
+            | FetchError::TooManyRedirects { .. }
+            | FetchError::RedirectRefused { .. }
+            | FetchError::Status { .. } => Self::HttpError,
+            FetchError::Setup(_) => Self::ConfigError,
             FetchError::ContentType(_) | FetchError::Encoding(_) => Self::BadPage,
             FetchError::HeadTooLarge { .. }
             | FetchError::BodyTooLarge { .. }

@@ -4,7 +4,7 @@ use crate::scrape_log::schedule::Stamp;
 use crate::scrape_log::store::tests::{Fault, FaultyDisk};
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 const NOON: i64 = 1_795_262_400_000;
@@ -18,12 +18,22 @@ struct Bench {
     number: i64,
 }
 
+fn config(storage_path: &Path) -> Config {
+    Config {
+        targets: vec![Target::parse("db01:9100").unwrap()],
+        interval: Duration::from_secs(15),
+        timeout: Duration::from_secs(10),
+        storage_path: storage_path.to_owned(),
+        job: "node".to_owned(),
+        listen_address: std::net::SocketAddr::from(([127, 0, 0, 1], 9100)),
+    }
+}
+
 impl Bench {
     fn new() -> Self {
         let storage = tempfile::tempdir().unwrap();
         let disk = FaultyDisk::default();
-        let mut config = crate::scrape_log::args::parse(["scrape-log", "--target=db01:9100"]).unwrap();
-        config.storage_path = storage.path().to_owned();
+        let config = config(storage.path());
         let recorder = Recorder::new(&config.targets[0], &config, &disk.shared());
         Self { storage, disk, recorder, number: 0 }
     }
@@ -224,10 +234,7 @@ fn the_log_for_people_goes_on_behind_its_last_whole_line() {
     let whole = fs::read_to_string(&path).unwrap();
     assert!(whole.starts_with("time=2026-11-21T12:00:15.000Z up=1 "), "{whole}");
     fs::write(&path, format!("{whole}time=2026-11-21T12:0")).unwrap();
-    let config = Config {
-        storage_path: bench.storage.path().to_owned(),
-        ..crate::scrape_log::args::parse(["scrape-log", "--target=db01:9100"]).unwrap()
-    };
+    let config = config(bench.storage.path());
     bench.recorder = Recorder::new(&config.targets[0], &config, &bench.disk.shared());
     bench.scrape();
     let text = fs::read_to_string(&path).unwrap();
