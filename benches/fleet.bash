@@ -75,9 +75,9 @@ resident_mib_of() {
 # commit_marks STORAGE: instance, samples of the page that were written and timestamp of each scrape in the files.
 commit_marks() {
     {
-        find "$1" -name 'samples-*.om' -print0 | xargs -0 -r grep -h '^scrape_samples_post_metric_relabeling{'
-        find "$1" -name 'samples-*.om.zst' -print0 | xargs -0 -r zstd -dcq | grep '^scrape_samples_post_metric_relabeling{'
-    } | sed 's/.*instance="\([^"]*\)"[^}]*} /\1 /'
+        find "$1" -name 'samples-*.om' -exec cat {} +
+        find "$1" -name 'samples-*.om.zst' -exec zstd -dcq {} +
+    } | { grep '^scrape_samples_post_metric_relabeling{' || true; } | sed 's/.*instance="\([^"]*\)"[^}]*} /\1 /'
 }
 
 # sum_of URL METRIC: of all its series.

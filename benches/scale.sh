@@ -100,7 +100,7 @@ threads_of() {
 
 # measure NAME...: those scrapers side by side.
 measure() {
-    local name pid begin end
+    local name pid begin=0 end=0
     local -A user system count
     for name; do start_scraper "$name"; done
     sleep "$warm_up"
@@ -109,9 +109,9 @@ measure() {
         kill -0 "${!pid}" 2>/dev/null || { cat "$directory/$name.log" >&2; exit 1; }
         count[$name]=$(stored "$name")
         read -r user["$name"] system["$name"] < <(cpu_ticks "${!pid}")
+        [[ $name == scrape_log ]] && begin=$EPOCHREALTIME
     done
     fleet reset
-    begin=$EPOCHREALTIME
     if [[ ${PROFILE:-} && " $* " == *' scrape_log '* ]]; then profile "$pid_scrape_log" & fi
     sleep "$measured"
     for name; do
@@ -119,12 +119,12 @@ measure() {
         pid=pid_$name
         kill -0 "${!pid}" 2>/dev/null || { cat "$directory/$name.log" >&2; exit 1; }
         read -r user_after system_after < <(cpu_ticks "${!pid}")
+        [[ $name == scrape_log ]] && end=$EPOCHREALTIME
         user[$name]=$((user_after - user[$name])) system[$name]=$((system_after - system[$name]))
         count[$name]=$(($(stored "$name") - count[$name]))
         note "$name" rss "$(resident_mib_of "${!pid}" VmRSS)"
         note "$name" peak "$(resident_mib_of "${!pid}" VmHWM)"
     done
-    end=$EPOCHREALTIME
     if [[ ${PROFILE:-} && " $* " == *' scrape_log '* ]]; then threads_of "$pid_scrape_log" >"$PROFILE/threads.after"; fi
     fleet stats >"$directory/stats"
     fleet_line=$(head -n 1 "$directory/stats")
