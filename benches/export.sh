@@ -98,8 +98,9 @@ if command -v strace >/dev/null; then
     rm -f "$directory/exported"
     strace --follow-forks --quiet=all --trace=openat --output="$directory/strace" "$scrape_log" "${query[@]}" \
         >"$directory/export.log" 2>&1
-    opened=$(grep -c '\.om\(\.zst\)\?".* = [0-9]' "$directory/strace" || true)
-    listed=$(grep -c 'O_DIRECTORY.* = [0-9]' "$directory/strace" || true)
+    # A call that another thread's interrupts has its result on a line of its own.
+    opened=$(grep -v ' = -1 ' "$directory/strace" | grep -c '\.om\(\.zst\)\?"' || true)
+    listed=$(grep -v ' = -1 ' "$directory/strace" | grep -c O_DIRECTORY || true)
 fi
 
 echo '| files | targets | export of an hour, ms (median) | slowest | files opened | directories read | samples |'

@@ -22,8 +22,8 @@ source benches/fleet.bash
 
 interval=15 # of the schedule that the files are about
 case ${1:-} in
-    '') step=${STEP:-1} ;;
-    --true) step=$interval ;;
+    '') step=${STEP:-1} anew=1 ;;
+    --true) step=$interval anew=0 ;;
     *) echo "size.sh: $1 is no option, expected --true" >&2; exit 64 ;;
 esac
 scrape_log=${SCRAPE_LOG:-target/release/scrape-log}
@@ -65,7 +65,7 @@ text_of() {
 
 # on_schedule: the first $scrapes scrapes, as they are with --true, else at the schedule's distance from an even hour on.
 on_schedule() {
-    awk -v most="$scrapes" -v interval="$interval" -v anew="$((step != interval))" '
+    awk -v most="$scrapes" -v interval="$interval" -v anew="$anew" '
         /^#/ { if (n <= most) print; next }
         $NF != last { # each scrape has one timestamp
             n++
@@ -142,7 +142,7 @@ echo '|---|---:|---:|---:|---:|---:|---:|---:|'
 report "fleet, $targets targets" "${instances[@]}"
 for name in "${!real[@]}"; do report "${name/_/-} of this machine" "${real[$name]}"; done
 echo
-echo "$scrapes scrapes $step s apart, $( ((step == interval)) || echo "timestamps written anew $interval s apart, " )zstd" \
+echo "$scrapes scrapes $step s apart, $( ((anew)) && echo "timestamps written anew $interval s apart, ")zstd" \
     "${zstd_flags[*]}. Sizes are bytes a sample; a block has all targets of its row."
 mapfile -d '' -t own < <(find "$directory/storage" -name '*.zst' -print0)
 if ((${#own[@]})); then
