@@ -62,7 +62,7 @@ const COLLECTORS: [&str; 40] = [
 ];
 const KINDS: u32 = 16;
 /// Of the samples: those that move at each tick, and those that move at every other. Half of these differ from the
-/// scrape before; together a quarter, as on the real hosts of 3b in the study of formats.
+/// scrape before; together a quarter, as on real hosts scraped every 15 s.
 const MOVING: f64 = 0.235;
 const MOVING_AT_TIMES: f64 = 0.06;
 /// Counters stand where a host is after this long.
