@@ -43,9 +43,25 @@ pub fn parse(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(seconds).map_err(|_| wrong())
 }
 
+/// A duration as [`parse`] reads it, such as `1m30s`. What is below a millisecond is left out.
+pub fn format(duration: Duration) -> String {
+    const PARTS: [(&str, u128); 6] =
+        [("w", 604_800_000), ("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
+    let mut rest = duration.as_millis();
+    let mut text = String::new();
+    for (unit, milliseconds) in PARTS {
+        // 30 days are 30d, not 4w2d.
+        if rest >= milliseconds && (unit != "w" || rest.is_multiple_of(milliseconds)) {
+            text.push_str(&format!("{}{unit}", rest / milliseconds));
+            rest %= milliseconds;
+        }
+    }
+    if text.is_empty() { "0s".to_owned() } else { text }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::parse;
+    use super::{format, parse};
     use std::time::Duration;
 
     #[test]
@@ -63,6 +79,14 @@ mod tests {
         ] {
             assert_eq!(parse(text), Ok(Duration::from_millis(milliseconds)), "{text}");
         }
+    }
+
+    #[test]
+    fn writes_what_it_reads() {
+        for text in ["0s", "1ms", "999ms", "15s", "1m30s", "1h", "1h1ms", "30d", "2w", "15d12h"] {
+            assert_eq!(format(parse(text).unwrap()), text);
+        }
+        assert_eq!(format(Duration::from_secs(90)), "1m30s");
     }
 
     #[test]

@@ -36,7 +36,8 @@ async fn run(mut config: Config) -> Result<(), Error> {
     }
     let exporter = embedded_exporter(config.listen_address)?;
     let address = exporter.addresses().first().copied().ok_or("the exporter listens nowhere")?;
-    let own = Target::parse(&scrape_log::reachable(address).to_string())?;
+    let own = scrape_log::reachable(address).to_string();
+    let own = Target::on_command_line(&own, &config.job, (config.interval, config.timeout))?;
     println!("{}", scrape_log::banner(&config, &own));
     config.add_target(own)?;
     let serving = tokio::spawn(exporter.run(shutdown.clone()));

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
-use super::Target;
+use super::config;
+use super::{Target, target};
 use crate::base::usage::Usage;
 use crate::base::{duration, log};
 
@@ -60,7 +61,8 @@ pub fn parse(args: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> Res
             .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 9100))),
     };
     for text in matches.remove_many::<String>("target").into_iter().flatten() {
-        config.add_target(read_target(&text)?)?;
+        let target = read_target(&text, &config)?;
+        config.add_target(target)?;
     }
     Ok(config)
 }
@@ -84,6 +86,22 @@ impl Config {
         }
         self.targets.push(target);
         Ok(())
+    }
+
+    /// The targets as a configuration file would have them.
+    pub fn jobs(&self) -> config::Config {
+        let times = (self.interval, self.timeout);
+        let mut jobs: Vec<config::Job> = Vec::new();
+        for target in &self.targets {
+            let mut job = target::job(target.endpoint(), &self.job, times);
+            let discoveries = std::mem::take(&mut job.discoveries);
+            let alike = |known: &config::Job| known.path == job.path && known.params == job.params;
+            match jobs.iter_mut().find(|known| alike(known)) {
+                Some(known) => known.discoveries.extend(discoveries),
+                None => jobs.push(config::Job { discoveries, ..job }),
+            }
+        }
+        config::Config { jobs }
     }
 }
 
@@ -147,8 +165,8 @@ fn flag(name: &'static str, value_name: &'static str) -> Arg {
 }
 
 /// Reads a target here rather than in `clap`, whose message would repeat a password.
-fn read_target(text: &str) -> Result<Target, Usage> {
-    Target::parse(text).map_err(|problem| {
+fn read_target(text: &str, config: &Config) -> Result<Target, Usage> {
+    Target::on_command_line(text, &config.job, (config.interval, config.timeout)).map_err(|problem| {
         let shown = match text.rsplit_once('@') {
             Some((_, host)) => format!("...@{host}"),
             None => text.to_owned(),

@@ -1,21 +1,27 @@
 //! The recorder: scrapes exporters and writes what they say into plain text files.
 //!
 //! ```text
+//!  config ─► discovery ─► target ─► pools (starts and stops the tasks)
 //!             every interval                one blocking thread a scrape
 //!  schedule ───────────────► web::client ─────────────► lines ──► store: samples-…Z.om
 //!     └──────────── scraper (a task a target) ────────► vitals ─► store: vitals-….log
 //! ```
 //!
-//! Each target has a task of its own (`scraper`), a directory of its own and a phase of its own in the interval;
+//! `pools` holds the tasks to what the configuration and the discoveries say. Each target has a task of its own (`scraper`), a directory of its own and a phase of its own in the interval;
 //! one that is down or slow costs the others nothing. `lines` says what the samples file looks like, `store` how it
 //! gets to the disk and what happens when it can't, and `store::recover` how a file is mended whose writer died. At
 //! a crash or a power cut at most the scrape under way is lost.
 
 pub mod args;
+mod budget;
 pub mod config;
+mod descriptors;
+mod discovery;
 mod health;
 pub mod labels;
 mod lines;
+mod pages;
+mod pools;
 mod recorder;
 pub mod registry;
 pub mod relabel;
@@ -25,6 +31,7 @@ mod store;
 mod target;
 
 pub use args::Config;
+pub use pools::{Load, ReloadRequest};
 pub use target::Target;
 
 use std::io;
@@ -33,9 +40,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::{JoinSet, spawn_blocking};
+use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
 
 use crate::base::shutdown::Shutdown;
+use pages::Pages;
+use pools::Pools;
+use registry::Registry;
+use scraper::Shared;
 use store::{Disk, SystemDisk};
 
 /// How long closing the files may take. A disk that hangs would hold up the stop for good.
@@ -68,51 +80,68 @@ pub enum Error {
     Task(#[from] tokio::task::JoinError),
 }
 
-/// Records the targets of `config` until `shutdown`. Files that an earlier process left open are closed first.
-/// After a request to stop the scrapes under way are abandoned and the files are closed, within a second.
+/// What to record, and where.
+pub struct Recording {
+    /// The directory below which each target has its own.
+    pub storage_path: PathBuf,
+    /// The jobs to begin with.
+    pub config: config::Config,
+    /// Reads the configuration again, at SIGHUP and for each of `reload_requests`.
+    pub load: Arc<Load>,
+    /// Those who want the configuration to be read again.
+    pub reload_requests: mpsc::Receiver<ReloadRequest>,
+    /// What is kept up to date about the targets.
+    pub registry: Arc<Registry>,
+}
+
+/// Records the targets of the command line until `shutdown`, see [`record`].
+///
+/// # Errors
+/// As [`record`].
+pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), Error> {
+    let jobs = config.jobs();
+    let reloaded = jobs.clone();
+    let (_requests, reload_requests) = mpsc::channel(1);
+    let recording = Recording {
+        storage_path: config.storage_path,
+        config: jobs,
+        load: Arc::new(move || Ok(reloaded.clone())),
+        reload_requests,
+        registry: Arc::default(),
+    };
+    record(recording, shutdown).await
+}
+
+/// Records until `shutdown`. Files that an earlier process left open are closed first. After a request to stop the
+/// scrapes under way are abandoned and the files are closed, within a second.
 ///
 /// A lookup of a name or a write on a hanging disk may still hold a thread when this returns: the runtime has to
 /// be left with `shutdown_background`, not by dropping it.
 ///
 /// # Errors
 /// See [`Error`]. A target that is down and a disk that is full are no errors.
-pub async fn run(config: Config, mut shutdown: Shutdown) -> Result<(), Error> {
-    if config.targets.is_empty() {
+pub async fn record(recording: Recording, mut shutdown: Shutdown) -> Result<(), Error> {
+    let Recording { storage_path: storage, config, load, reload_requests, registry } = recording;
+    if config.jobs.iter().all(|job| job.discoveries.is_empty()) {
         return Err(Error::NoTarget);
     }
     let disk: Arc<dyn Disk> = Arc::new(SystemDisk);
-    let (on_thread, storage) = (Arc::clone(&disk), config.storage_path.clone());
-    let _lock = spawn_blocking(move || store::prepare(&on_thread, &storage)).await??;
-    tracing::info!(
-        path = %config.storage_path.display(),
-        targets = config.targets.len(),
-        interval = ?config.interval,
-        "recording"
-    );
-    let config = Arc::new(config);
+    let (on_thread, path) = (Arc::clone(&disk), storage.clone());
+    let _lock = spawn_blocking(move || store::prepare(&on_thread, &path)).await??;
+    tracing::info!(path = %storage.display(), jobs = config.jobs.len(), "recording");
     let (trigger, stop) = Shutdown::new();
-    let mut tasks = JoinSet::new();
-    for target in &config.targets {
-        tasks.spawn(scraper::run(target.clone(), Arc::clone(&config), Arc::clone(&disk), stop.clone()));
-    }
-    let mut outcome = Ok(());
-    tokio::select! {
-        () = shutdown.requested() => {}
-        ended = tasks.join_next() => outcome = check(ended),
-    }
-    trigger.now();
-    let closing = async {
-        while let Some(ended) = tasks.join_next().await {
-            let ended = check(Some(ended));
-            if outcome.is_ok() {
-                outcome = ended;
-            }
-        }
+    let shared = Shared { storage, disk, registry, budget: Arc::default(), pages: Pages::default() };
+    let mut pools = Pools::new(shared, config, load, reload_requests, stop);
+    let outcome = tokio::select! {
+        () = shutdown.requested() => Ok(()),
+        died = pools.run() => died,
     };
-    if tokio::time::timeout(CLOSING_TIME, closing).await.is_err() {
+    trigger.now();
+    let Ok(closed) = tokio::time::timeout(CLOSING_TIME, pools.closed()).await else {
         tracing::warn!("the disk is too slow to close all files in time, the next start closes them");
-    }
-    outcome
+        return Ok(outcome?);
+    };
+    Ok(outcome.and(closed)?)
 }
 
 /// What `scrape-log` without a target tells the person who started it, `own` being the exporter inside it.
@@ -135,14 +164,5 @@ pub fn reachable(address: SocketAddr) -> SocketAddr {
         IpAddr::V4(ip) if ip.is_unspecified() => SocketAddr::new(Ipv4Addr::LOCALHOST.into(), address.port()),
         IpAddr::V6(ip) if ip.is_unspecified() => SocketAddr::new(Ipv6Addr::LOCALHOST.into(), address.port()),
         _ => address,
-    }
-}
-
-fn check(
-    ended: Option<Result<Result<(), tokio::task::JoinError>, tokio::task::JoinError>>,
-) -> Result<(), Error> {
-    match ended {
-        Some(Ok(Err(error)) | Err(error)) => Err(Error::Task(error)),
-        Some(Ok(Ok(()))) | None => Ok(()),
     }
 }

@@ -1,13 +1,31 @@
 //! What is known about each target right now, for the pages and metrics about them.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
+
+use prometheus::{Histogram, HistogramOpts};
 
 use super::labels::Labels;
 
+/// How late scrapes are told apart: from what a busy machine does to a timer up to a missed scrape.
+const LATENESS_BUCKETS_SECONDS: [f64; 10] = [0.001, 0.002, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 15.0];
+
 /// All targets. Written by the part that finds and scrapes them, read by the web pages.
-#[derive(Debug, Default)]
-pub struct Registry(Mutex<Snapshot>);
+#[derive(Debug)]
+pub struct Registry {
+    snapshot: Mutex<Snapshot>,
+    reload: Mutex<Reload>,
+    lateness_seconds: Histogram,
+}
+
+/// What came of the last attempt to read the configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reload {
+    /// Whether it worked. If not, what was read before it still holds.
+    pub successful: bool,
+    /// When it worked last.
+    pub last_success: SystemTime,
+}
 
 /// The targets of one moment.
 #[derive(Clone, Debug, Default)]
@@ -33,7 +51,7 @@ pub struct Entry {
     pub interval: Duration,
     /// What a scrape may take.
     pub timeout: Duration,
-    state: Mutex<State>,
+    state: Arc<Mutex<State>>,
 }
 
 /// A target that is not scraped.
@@ -60,17 +78,55 @@ pub struct State {
     pub samples: usize,
     /// Scrapes since the target was found that had to be left out.
     pub missed_scrapes: u64,
+    /// From the planned start of the last scrape to its start.
+    pub last_lateness: Duration,
 }
 
 impl Registry {
     /// The present targets.
     pub fn snapshot(&self) -> Snapshot {
-        lock(&self.0).clone()
+        lock(&self.snapshot).clone()
     }
 
     /// Takes the place of what was known.
     pub fn replace(&self, snapshot: Snapshot) {
-        *lock(&self.0) = snapshot;
+        *lock(&self.snapshot) = snapshot;
+    }
+
+    /// What came of the last attempt to read the configuration.
+    pub fn reload(&self) -> Reload {
+        *lock(&self.reload)
+    }
+
+    /// Notes an attempt to read the configuration.
+    pub(super) fn note_reload(&self, successful: bool) {
+        let mut reload = lock(&self.reload);
+        reload.successful = successful;
+        if successful {
+            reload.last_success = SystemTime::now();
+        }
+    }
+
+    /// How late all scrapes began, for the page of metrics to register a clone of.
+    pub fn lateness_seconds(&self) -> &Histogram {
+        &self.lateness_seconds
+    }
+}
+
+/// No targets, and a configuration that was read just now.
+impl Default for Registry {
+    fn default() -> Self {
+        let lateness = HistogramOpts::new(
+            "scrapelog_scrape_lateness_seconds",
+            "From the planned start of a scrape to its start.",
+        )
+        .buckets(LATENESS_BUCKETS_SECONDS.to_vec());
+        Self {
+            snapshot: Mutex::default(),
+            reload: Mutex::new(Reload { successful: true, last_success: SystemTime::now() }),
+            lateness_seconds: Histogram::with_opts(lateness)
+                .unwrap_or_else(|error| unreachable!("constant: {error}")),
+        }
     }
 }
 
@@ -83,7 +139,14 @@ impl Entry {
         discovered_labels: Labels,
         (interval, timeout): (Duration, Duration),
     ) -> Self {
-        Self { job, url, labels, discovered_labels, interval, timeout, state: Mutex::default() }
+        Self { job, url, labels, discovered_labels, interval, timeout, state: Arc::default() }
+    }
+
+    /// Goes on with the state of `other`, which is the same target with other settings.
+    #[must_use]
+    pub(super) fn continuing(mut self, other: &Entry) -> Self {
+        self.state = Arc::clone(&other.state);
+        self
     }
 
     /// How the last scrape went.

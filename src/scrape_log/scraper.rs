@@ -1,79 +1,131 @@
 //! The task of one target: wait, fetch, hand over to a blocking thread, again.
 
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinError, spawn_blocking};
 
-use super::health::Health;
-use super::lines::{KEPT_BUFFER_BYTES, Scrape, release};
+use super::Target;
+use super::budget::Budget;
+use super::config::Job;
+use super::health::{Failure, Health};
+use super::lines::{Scrape, Summary};
+use super::pages::Pages;
 use super::recorder::{Moment, Recorder};
-use super::schedule::{Schedule, Stamps, wall_milliseconds};
+use super::registry::{Entry, Registry};
+use super::schedule::{Schedule, Stamps, Tick, wall_milliseconds};
 use super::store::Disk;
-use super::{Config, Target};
 use crate::base::shutdown::Shutdown;
 use crate::exposition::Format;
 use crate::web::client::{Client, Limits, Settings};
 
-/// OpenMetrics is not asked for: it changes the names of series, and with them what the files hold.
-const SETTINGS: Settings = Settings {
-    accept: "text/plain;version=0.0.4;q=1,*/*;q=0.1",
-    user_agent: concat!("scrape-log/", env!("CARGO_PKG_VERSION")),
-    limits: Limits::DEFAULT,
-};
-
 /// Large pages are recorded one after another: their lines take several times the memory of the page, and hostile
 /// targets may be many. How long each holds the others up is for this machine to say, not for a peer.
 static LARGE_PAGES: Semaphore = Semaphore::const_new(1);
+const LARGE_PAGE_BYTES: usize = 1 << 20;
+/// Scrapes that are recorded at the same time. Each has a thread, and most of them wait for the disk; past a stall of
+/// the machine thousands would be due at once.
+static RECORDINGS: Semaphore = Semaphore::const_new(16);
 
-/// Scrapes `target` until `shutdown`, one scrape at a time, then closes its files.
+/// What all tasks share.
+pub(super) struct Shared {
+    pub(super) storage: PathBuf,
+    pub(super) disk: Arc<dyn Disk>,
+    pub(super) registry: Arc<Registry>,
+    pub(super) budget: Arc<Budget>,
+    pub(super) pages: Pages,
+}
+
+/// What a task has to do. All but the target's labels and URL may change while it runs.
+#[derive(Debug)]
+pub(super) struct Assignment {
+    pub(super) target: Target,
+    /// The settings of its job, without discoveries.
+    pub(super) job: Arc<Job>,
+    pub(super) entry: Arc<Entry>,
+    /// Why each scrape fails without being tried.
+    pub(super) refused: Option<Arc<str>>,
+    /// No other target shares the machine.
+    pub(super) alone: bool,
+}
+
+/// Why a task stopped waiting for its next scrape.
+enum Waited {
+    Due,
+    NewInterval,
+    Stop,
+}
+
+/// Scrapes a target, one scrape at a time, then closes its files. It goes by what `assigned` says at the start of each
+/// scrape. When its sender is dropped the scrape under way is still recorded; at `shutdown` it is abandoned.
 ///
 /// # Errors
 /// When the thread that writes panicked, which is a mistake in this program.
 pub(super) async fn run(
-    target: Target,
-    config: Arc<Config>,
-    disk: Arc<dyn Disk>,
+    mut assigned: watch::Receiver<Arc<Assignment>>,
+    shared: Arc<Shared>,
     mut shutdown: Shutdown,
 ) -> Result<(), JoinError> {
-    let url = target.endpoint().to_string();
-    let mut schedule = Schedule::new(&url, config.interval, config.targets.len() == 1);
+    let mut present = Arc::clone(&assigned.borrow_and_update());
+    let target = &present.target;
+    let mut schedule = Schedule::new(target.identity(), target.interval(), present.alone);
     let mut stamps = Stamps::default();
-    let mut health = Health::new(url, config.interval);
-    let mut recorder = Recorder::new(&target, &config, &disk);
-    let mut client = Client::new(target.endpoint().clone(), SETTINGS);
-    let mut page = Vec::new();
+    let mut health = Health::new(target.url().to_owned(), target.interval(), Arc::clone(&shared.budget));
+    let mut recorder = Recorder::new(target, &shared.storage, &shared.disk);
+    let mut client = client(&present);
     loop {
         let tick = schedule.next(Instant::now(), wall_milliseconds());
-        tokio::select! {
-            () = shutdown.requested() => break,
-            () = tokio::time::sleep(tick.delay) => {}
+        let due = match wait(&tick, &mut assigned, present.target.interval(), &mut shutdown).await {
+            Waited::Due => true,
+            Waited::NewInterval => false,
+            Waited::Stop => break,
+        };
+        let next = Arc::clone(&assigned.borrow_and_update());
+        if asks_in_another_way(&present.job, &next.job) {
+            client = self::client(&next);
         }
+        if present.target.interval() != next.target.interval() {
+            schedule.set_interval(next.target.interval(), due);
+            // The head of a samples file says the interval.
+            health.set_interval(next.target.interval());
+            let (mut old, fresh) = (recorder, Recorder::new(&next.target, &shared.storage, &shared.disk));
+            spawn_blocking(move || old.close()).await?;
+            recorder = fresh;
+        }
+        present = next;
+        if !due {
+            continue;
+        }
+
         let started = Instant::now();
         let stamp = stamps.next(started, wall_milliseconds(), tick.planned_milliseconds);
         let moment = Moment { started, clock_went_back: stamp.clock_went_back, missed: tick.missed };
-        let fetched = tokio::select! {
-            () = shutdown.requested() => break,
-            fetched = client.fetch(config.timeout, &mut page, page_format) => fetched,
+        let mut page = shared.pages.take();
+        let fetched = match &present.refused {
+            Some(reason) => Err(Failure::Refused(reason.to_string())),
+            None => tokio::select! {
+                () = shutdown.requested() => break,
+                fetched = client.fetch(present.target.timeout(), &mut page, page_format) => fetched.map_err(Failure::Fetch),
+            },
         };
         let duration = started.elapsed();
         let error = fetched.as_ref().err().map(ToString::to_string);
-        let (format, fetch_error) = match fetched {
+        let (format, failure) = match fetched {
             Ok(format) => (format, None),
-            Err(error) => {
-                page.clear();
-                release(&mut page);
-                (Format::Text, Some(error))
+            Err(failure) => {
+                page = Vec::new();
+                (Format::Text, Some(failure))
             }
         };
-        let turn = if page.len() > KEPT_BUFFER_BYTES {
-            tokio::select! {
-                () = shutdown.requested() => break,
-                turn = LARGE_PAGES.acquire() => turn.ok(),
-            }
-        } else {
-            None
+        let turns = async {
+            let large = if page.len() > LARGE_PAGE_BYTES { LARGE_PAGES.acquire().await.ok() } else { None };
+            (large, RECORDINGS.acquire().await.ok())
+        };
+        let turns = tokio::select! {
+            () = shutdown.requested() => break,
+            turns = turns => turns,
         };
         // Reading the page and writing its lines would hold up the other targets, were it done here.
         let summary;
@@ -87,15 +139,78 @@ pub(super) async fn run(
                 },
             };
             let summary = recorder.record(&scrape, moment);
-            page.clear();
-            release(&mut page);
-            drop(turn);
+            drop(turns);
             (recorder, page, summary)
         })
         .await?;
-        health.note(started, fetch_error, &summary, tick.missed);
+        shared.pages.give_back(page);
+        let lateness = started.saturating_duration_since(tick.due);
+        shared.registry.lateness_seconds().observe(lateness.as_secs_f64());
+        note(&present.entry, &summary, &tick, (stamp.milliseconds, duration, lateness));
+        health.note(started, failure, &summary, tick.missed);
     }
     spawn_blocking(move || recorder.close()).await
+}
+
+/// Waits until the tick is due.
+async fn wait(
+    tick: &Tick,
+    assigned: &mut watch::Receiver<Arc<Assignment>>,
+    interval: Duration,
+    shutdown: &mut Shutdown,
+) -> Waited {
+    let sleep = tokio::time::sleep(tick.delay);
+    tokio::pin!(sleep);
+    loop {
+        tokio::select! {
+            biased;
+            () = shutdown.requested() => return Waited::Stop,
+            changed = assigned.changed() => match changed {
+                Err(_) => return Waited::Stop,
+                Ok(()) if assigned.borrow().target.interval() != interval => return Waited::NewInterval,
+                // The rest of what is new is for the scrape that is waited for.
+                Ok(()) => {}
+            },
+            () = &mut sleep => return Waited::Due,
+        }
+    }
+}
+
+fn note(
+    entry: &Entry,
+    summary: &Summary,
+    tick: &Tick,
+    (milliseconds, duration, lateness): (i64, Duration, Duration),
+) {
+    let mut state = entry.state();
+    state.up = Some(summary.error.is_none());
+    state.last_error = summary.error.clone().unwrap_or_default();
+    state.last_scrape_milliseconds = Some(milliseconds);
+    state.last_scrape_duration = duration;
+    state.samples = summary.scraped;
+    state.missed_scrapes += tick.missed;
+    state.last_lateness = lateness;
+}
+
+fn client(assignment: &Assignment) -> Client {
+    Client::new(assignment.target.endpoint().clone(), client_settings(&assignment.job))
+}
+
+/// How the targets of a job are asked.
+fn client_settings(job: &Job) -> Settings {
+    let body_bytes = job.limits.body_size_bytes.unwrap_or(Limits::DEFAULT.body_bytes);
+    Settings {
+        // OpenMetrics is not asked for: it changes the names of series, and with them what the files hold.
+        accept: "text/plain;version=0.0.4;q=1,*/*;q=0.1",
+        user_agent: concat!("scrape-log/", env!("CARGO_PKG_VERSION")),
+        limits: Limits { body_bytes, ..Limits::DEFAULT },
+    }
+}
+
+/// Whether the new settings need a new client, and with it a new connection.
+fn asks_in_another_way(old: &Arc<Job>, new: &Arc<Job>) -> bool {
+    !Arc::ptr_eq(old, new)
+        && (old.http != new.http || old.limits.body_size_bytes != new.limits.body_size_bytes)
 }
 
 /// The format of a page by its `Content-Type`. A page without one is taken for the text format.

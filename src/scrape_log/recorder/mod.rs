@@ -5,9 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::Target;
 use super::lines::{Lines, Scrape, Summary};
 use super::store::{Disk, Entry, PeopleLog, Samples};
-use super::{Config, Target};
 use crate::vitals::{Observation, Vitals};
 
 /// How often a scrape is tried to be written. A failed fsync asks for a new file, whose making needs an fsync too.
@@ -37,10 +37,10 @@ pub(super) struct Moment {
 }
 
 impl Recorder {
-    pub(super) fn new(target: &Target, config: &Config, disk: &Arc<dyn Disk>) -> Self {
-        let directory = config.storage_path.join(target.directory());
+    pub(super) fn new(target: &Target, storage: &Path, disk: &Arc<dyn Disk>) -> Self {
+        let directory = storage.join(target.directory());
         Self {
-            lines: Lines::new(target, &config.job, config.interval),
+            lines: Lines::new(target, target.job(), target.interval()),
             samples_trouble: Trouble::new("samples", &directory),
             people_trouble: Trouble::new("the log for people", &directory),
             samples: Samples::new(Arc::clone(disk), directory.clone()),

@@ -11,6 +11,10 @@ const NOON: i64 = 1_795_262_400_000;
 const ENOSPC: i32 = 28;
 const EIO: i32 = 5;
 
+fn target() -> Target {
+    Target::parse("db01:9100").unwrap()
+}
+
 struct Bench {
     storage: tempfile::TempDir,
     disk: FaultyDisk,
@@ -22,9 +26,7 @@ impl Bench {
     fn new() -> Self {
         let storage = tempfile::tempdir().unwrap();
         let disk = FaultyDisk::default();
-        let mut config = crate::scrape_log::args::parse(["scrape-log", "--target=db01:9100"]).unwrap();
-        config.storage_path = storage.path().to_owned();
-        let recorder = Recorder::new(&config.targets[0], &config, &disk.shared());
+        let recorder = Recorder::new(&target(), storage.path(), &disk.shared());
         Self { storage, disk, recorder, number: 0 }
     }
 
@@ -224,11 +226,7 @@ fn the_log_for_people_goes_on_behind_its_last_whole_line() {
     let whole = fs::read_to_string(&path).unwrap();
     assert!(whole.starts_with("time=2026-11-21T12:00:15.000Z up=1 "), "{whole}");
     fs::write(&path, format!("{whole}time=2026-11-21T12:0")).unwrap();
-    let config = Config {
-        storage_path: bench.storage.path().to_owned(),
-        ..crate::scrape_log::args::parse(["scrape-log", "--target=db01:9100"]).unwrap()
-    };
-    bench.recorder = Recorder::new(&config.targets[0], &config, &bench.disk.shared());
+    bench.recorder = Recorder::new(&target(), bench.storage.path(), &bench.disk.shared());
     bench.scrape();
     let text = fs::read_to_string(&path).unwrap();
     assert_eq!(text.lines().count(), 2, "{text}");

@@ -23,7 +23,7 @@ use std::time::Duration;
 use http_body_util::{BodyExt, Empty};
 use hyper::body::{Body, Bytes, Incoming};
 use hyper::client::conn::http1::{self, SendRequest};
-use hyper::header::{self, HeaderMap, HeaderName};
+use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
@@ -69,6 +69,7 @@ pub struct Settings {
 pub struct Client {
     endpoint: Endpoint,
     settings: Settings,
+    more_headers: HeaderMap,
     kept: Option<Connection>,
     lookup: Option<JoinHandle<io::Result<Vec<SocketAddr>>>>,
 }
@@ -96,7 +97,14 @@ struct Progress {
 impl Client {
     /// A client without a connection yet.
     pub fn new(endpoint: Endpoint, settings: Settings) -> Self {
-        Self { endpoint, settings, kept: None, lookup: None }
+        Self { endpoint, settings, more_headers: HeaderMap::new(), kept: None, lookup: None }
+    }
+
+    /// Sends one more header with each request.
+    #[must_use]
+    pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.more_headers.insert(name, value);
+        self
     }
 
     /// Where the pages come from.
@@ -171,14 +179,16 @@ impl Client {
 
     fn request(&self, deadline: Duration) -> Result<Request<Empty<Bytes>>, FetchError> {
         const SCRAPE_TIMEOUT: HeaderName = HeaderName::from_static("x-prometheus-scrape-timeout-seconds");
-        Request::get(self.endpoint.path_and_query())
+        let mut request = Request::get(self.endpoint.path_and_query())
             .header(header::HOST, self.endpoint.authority())
             .header(header::ACCEPT, self.settings.accept)
             .header(header::ACCEPT_ENCODING, "gzip")
             .header(header::USER_AGENT, self.settings.user_agent)
             .header(SCRAPE_TIMEOUT, deadline.as_secs_f64().to_string())
             .body(Empty::new())
-            .map_err(|error| FetchError::Protocol(error.to_string()))
+            .map_err(|error| FetchError::Protocol(error.to_string()))?;
+        request.headers_mut().extend(self.more_headers.clone());
+        Ok(request)
     }
 
     /// Tries the addresses one after another, each with its share of the time that is left.

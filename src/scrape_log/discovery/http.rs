@@ -1,0 +1,82 @@
+//! Targets from web servers, `http_sd_configs` of Prometheus' configuration.
+
+use std::time::Duration;
+
+use hyper::header::{HeaderName, HeaderValue};
+use tokio::sync::mpsc;
+
+use super::{Found, groups};
+use crate::scrape_log::config::TargetGroup;
+use crate::web::client::{Client, Endpoint, HttpSettings, Limits, Settings};
+
+/// What a server may take for its answer.
+const DEADLINE: Duration = Duration::from_secs(30);
+const REFRESH_INTERVAL: HeaderName = HeaderName::from_static("x-prometheus-refresh-interval-seconds");
+const SETTINGS: Settings = Settings {
+    accept: "application/json",
+    user_agent: concat!("scrape-log/", env!("CARGO_PKG_VERSION")),
+    // A list is often one long line.
+    limits: Limits { head_bytes: 64 << 10, body_bytes: 32 << 20, line_bytes: 32 << 20 },
+};
+
+/// Sends the groups that are found at `url` when they change, until the receiver is gone.
+pub(super) async fn run(
+    url: String,
+    refresh_interval: Duration,
+    http: HttpSettings,
+    source: u64,
+    found: mpsc::Sender<Found>,
+) {
+    let mut client = match client(&url, refresh_interval, &http) {
+        Ok(client) => client,
+        Err(error) => return tracing::error!(url, error, "can't get targets from this URL"),
+    };
+    let (mut known, mut trouble) = (None, None);
+    loop {
+        match ask(&mut client, &url, DEADLINE.min(refresh_interval)).await {
+            Ok(groups) => {
+                if trouble.take().is_some() {
+                    tracing::info!(url, "the list of targets can be read again");
+                }
+                if known.as_ref() != Some(&groups) {
+                    if found.send(Found { source, groups: groups.clone() }).await.is_err() {
+                        return;
+                    }
+                    known = Some(groups);
+                }
+            }
+            Err(error) => {
+                if trouble.as_ref() != Some(&error) {
+                    let remedy = "until it can be read, the last good list stays";
+                    tracing::warn!(url, error, remedy, "can't read a list of targets");
+                    trouble = Some(error);
+                }
+            }
+        }
+        tokio::time::sleep(refresh_interval).await;
+    }
+}
+
+fn client(url: &str, refresh_interval: Duration, http: &HttpSettings) -> Result<Client, String> {
+    // Whatever is configured beyond the defaults the client has to be able to do.
+    let HttpSettings { .. } = http;
+    let refresh = HeaderValue::try_from(refresh_interval.as_secs_f64().to_string());
+    let refresh = refresh.map_err(|error| error.to_string())?;
+    Ok(Client::new(Endpoint::parse(url)?, SETTINGS).with_header(REFRESH_INTERVAL, refresh))
+}
+
+async fn ask(client: &mut Client, url: &str, deadline: Duration) -> Result<Vec<TargetGroup>, String> {
+    let mut page = Vec::new();
+    client.fetch(deadline, &mut page, judge).await.map_err(|error| error.to_string())?;
+    let text = str::from_utf8(&page).map_err(|error| format!("not UTF-8: {error}"))?;
+    groups::from_json(text, ("__meta_url", url))
+}
+
+fn judge(content_type: Option<&str>) -> Result<(), String> {
+    let media_type = content_type.unwrap_or_default().split(';').next().unwrap_or_default();
+    if media_type.trim().eq_ignore_ascii_case("application/json") {
+        return Ok(());
+    }
+    let shown: String = content_type.unwrap_or("without Content-Type").chars().take(100).collect();
+    Err(format!("the answer is {shown}, expected application/json"))
+}
