@@ -3,4 +3,5 @@
 
 mod client;
 mod peer;
+mod pools;
 mod recorder;

@@ -1,7 +1,8 @@
 //! Targets from files, `file_sd_configs` of Prometheus' configuration.
 //!
-//! Files are looked at every few seconds and read when they have changed. A file that can't be read, which may be half
-//! written, keeps what it said before; one that is gone takes its targets with it.
+//! Files are looked at every few seconds and read when they have changed. A file that can't be read keeps what it said
+//! before; one that is gone takes its targets with it. What was changed just now may be half written, and half a list
+//! can be a whole one to the reader: a file that is known already gets a moment until it is read again.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -19,8 +20,10 @@ use crate::scrape_log::config::TargetGroup;
 
 /// From one look at the files to the next. A look is a `stat` for each.
 const POLL: Duration = Duration::from_secs(5);
-/// A file that was changed this recently may change again without its times showing it.
+/// A file that was changed this recently may still be written to, and may change without its times showing it.
 const UNSETTLED: Duration = Duration::from_secs(2);
+/// The label that says which file a group is from.
+const FILE_PATH: &str = "__meta_filepath";
 /// More than any list of targets that one process could scrape.
 const MAX_FILE_BYTES: u64 = 32 << 20;
 
@@ -29,6 +32,8 @@ const MAX_FILE_BYTES: u64 = 32 << 20;
 pub(super) struct Files {
     patterns: Vec<PathBuf>,
     known: BTreeMap<PathBuf, Known>,
+    /// What another source knew of files that were not read here yet.
+    inherited: BTreeMap<PathBuf, Known>,
 }
 
 /// What a file said when it could be read last.
@@ -38,6 +43,8 @@ struct Known {
     stamp: Option<Stamp>,
     groups: Vec<TargetGroup>,
     trouble: Option<String>,
+    /// It has changed, but too recently to be read.
+    put_off: bool,
 }
 
 /// What changes with a file's contents.
@@ -67,13 +74,21 @@ pub(super) async fn run(mut files: Files, source: u64, found: mpsc::Sender<Found
             return;
         }
         first = false;
-        tokio::time::sleep(POLL).await;
+        let put_off = files.known.values().any(|known| known.put_off);
+        tokio::time::sleep(if put_off { UNSETTLED } else { POLL }).await;
     }
 }
 
 impl Files {
-    pub(super) fn new(patterns: &[PathBuf]) -> Self {
-        Self { patterns: patterns.to_vec(), known: BTreeMap::new() }
+    /// The files of `patterns`. One that can't be read at first says what `known` has from it: it may be half written
+    /// at the very moment of a reload.
+    pub(super) fn new(patterns: &[PathBuf], known: &[TargetGroup]) -> Self {
+        let mut inherited: BTreeMap<PathBuf, Known> = BTreeMap::new();
+        for group in known {
+            let path = PathBuf::from(group.labels.get(FILE_PATH));
+            inherited.entry(path).or_default().groups.push(group.clone());
+        }
+        Self { patterns: patterns.to_vec(), known: BTreeMap::new(), inherited }
     }
 
     /// The groups of all files, in the order of their paths.
@@ -86,12 +101,13 @@ impl Files {
         let present: Vec<PathBuf> =
             self.patterns.iter().flat_map(|pattern| glob::files(&pattern.to_string_lossy())).collect();
         let mut before = std::mem::take(&mut self.known);
+        let mut inherited = std::mem::take(&mut self.inherited);
         let mut changed = false;
         for path in present {
             if self.known.contains_key(&path) {
                 continue;
             }
-            let mut known = before.remove(&path).unwrap_or_default();
+            let mut known = before.remove(&path).or_else(|| inherited.remove(&path)).unwrap_or_default();
             changed |= known.look(&path);
             self.known.insert(path, known);
         }
@@ -109,7 +125,13 @@ impl Known {
         if stamp.is_some() && stamp == self.stamp {
             return false;
         }
-        self.stamp = stamp.filter(Stamp::is_settled);
+        let settled = stamp.filter(Stamp::is_settled);
+        // Once only: one that is written to all the time has to be read too.
+        self.put_off = settled.is_none() && !self.put_off && !self.groups.is_empty();
+        if self.put_off {
+            return false;
+        }
+        self.stamp = settled;
         match read(path) {
             Ok(groups) => {
                 if self.trouble.take().is_some() {
@@ -159,7 +181,7 @@ fn read(path: &Path) -> Result<Vec<TargetGroup>, String> {
         return Err(format!("it is larger than {MAX_FILE_BYTES} bytes"));
     }
     let origin = path.to_string_lossy();
-    let source = ("__meta_filepath", &*origin);
+    let source = (FILE_PATH, &*origin);
     match path.extension().and_then(|extension| extension.to_str()) {
         Some("json") => groups::from_json(&text, source),
         Some("yml" | "yaml") => groups::from_yaml(&text, source),
@@ -180,32 +202,69 @@ mod tests {
     fn changes_are_seen_and_broken_files_keep_what_they_said() {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
-        let mut files = Files::new(&[path("*.json"), path("more.yml"), path("a*.json")]);
+        let mut files = Files::new(&[path("*.json"), path("more.yml"), path("a*.json")], &[]);
         assert!(!files.look());
         fs::write(path("a.json"), r#"[{"targets": ["a:1"]}]"#).unwrap();
         fs::write(path("more.yml"), "- targets: [m:1]\n").unwrap();
         assert!(files.look());
         assert_eq!(targets(&files), ["a:1", "m:1"], "each file once");
         assert_eq!(files.groups()[0].labels.get("__meta_filepath"), path("a.json").to_str().unwrap());
-        assert!(!files.look());
+        assert!(!files.look() && !files.look());
 
         // The same size, and perhaps the same time.
         fs::write(path("a.json"), r#"[{"targets": ["b:1"]}]"#).unwrap();
-        assert!(files.look());
+        let changes = [files.look(), files.look()];
+        assert!(changes.contains(&true), "{changes:?}");
         assert_eq!(targets(&files), ["b:1", "m:1"]);
 
         fs::write(path("a.json"), r#"[{"targets": ["b:1"#).unwrap();
-        assert!(!files.look());
+        assert!(!files.look() && !files.look());
         assert_eq!(targets(&files), ["b:1", "m:1"]);
         assert!(files.known[&path("a.json")].trouble.as_deref().unwrap().contains("line 1"));
 
         fs::write(path("new.json"), r#"[{"targets": ["c:1"]}]"#).unwrap();
         fs::rename(path("new.json"), path("a.json")).unwrap();
-        assert!(files.look());
+        assert_ne!(files.look(), files.look());
         assert!(files.known[&path("a.json")].trouble.is_none());
         fs::remove_file(path("more.yml")).unwrap();
         assert!(files.look());
         assert_eq!(targets(&files), ["c:1"]);
+    }
+
+    #[test]
+    fn a_file_that_is_broken_when_its_source_changes_keeps_what_it_said() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        for name in ["a.json", "b.json"] {
+            fs::write(path(name), format!(r#"[{{"targets": ["{name}:1"]}}]"#)).unwrap();
+        }
+        let mut files = Files::new(&[path("*.json")], &[]);
+        files.look();
+        fs::write(path("a.json"), "[").unwrap();
+        let mut next = Files::new(&[path("a.json")], &files.groups());
+        assert!(!next.look() && !next.look());
+        assert_eq!(targets(&next), ["a.json:1"]);
+        fs::remove_file(path("a.json")).unwrap();
+        assert!(next.look());
+        assert_eq!(targets(&next), [""; 0]);
+    }
+
+    #[test]
+    fn half_a_list_is_not_taken_for_a_whole_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.yml");
+        fs::write(&path, "- targets: [a:1]\n- targets: [b:1]\n").unwrap();
+        let mut known = Known::default();
+        assert!(known.look(&path), "what is not known is read at once");
+        known.stamp = None;
+        known.put_off = false;
+        for written in ["", "- targets: [a:1]\n"] {
+            fs::write(&path, written).unwrap();
+            known.put_off = false;
+            assert!(!known.look(&path) && known.put_off && known.groups.len() == 2);
+        }
+        assert!(known.look(&path) && !known.put_off, "it had its moment");
+        assert_eq!(known.groups.len(), 1);
     }
 
     #[test]

@@ -32,12 +32,17 @@ impl Drop for Running {
 }
 
 /// Starts the task of a source that can change, `None` for one that can't. It sends what it finds to `found`, for the
-/// first time as soon as it has read the source.
-pub(super) fn start(discovery: &Discovery, source: u64, found: &mpsc::Sender<Found>) -> Option<Running> {
+/// first time as soon as it has read the source. `known` is what sources found whose place it takes.
+pub(super) fn start(
+    discovery: &Discovery,
+    source: u64,
+    known: &[TargetGroup],
+    found: &mpsc::Sender<Found>,
+) -> Option<Running> {
     let found = found.clone();
     let task = match discovery {
         Discovery::Static(_) => return None,
-        Discovery::Files { patterns } => tokio::spawn(files::run(Files::new(patterns), source, found)),
+        Discovery::Files { patterns } => tokio::spawn(files::run(Files::new(patterns, known), source, found)),
         Discovery::Http { url, refresh_interval, http } => {
             tokio::spawn(http::run(url.clone(), *refresh_interval, (**http).clone(), source, found))
         }

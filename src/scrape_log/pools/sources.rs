@@ -47,9 +47,11 @@ impl Sources {
             let mut sources: Vec<Option<Source>> =
                 discoveries.iter().map(|discovery| take_equal(&mut leftover, discovery)).collect();
             leftover.retain(|source| source.changing.is_some());
+            let known: Vec<TargetGroup> =
+                leftover.iter().flat_map(|source| source.groups.iter()).cloned().collect();
             for (source, discovery) in sources.iter_mut().zip(discoveries) {
                 if source.is_none() {
-                    *source = Some(self.start(discovery, &mut leftover));
+                    *source = Some(self.start(discovery, &known, &mut leftover));
                 }
             }
             let same = before.filter(|before| **before == job);
@@ -57,10 +59,15 @@ impl Sources {
         }
     }
 
-    fn start(&mut self, discovery: Discovery, leftover: &mut VecDeque<Source>) -> Source {
+    fn start(
+        &mut self,
+        discovery: Discovery,
+        known: &[TargetGroup],
+        leftover: &mut VecDeque<Source>,
+    ) -> Source {
         let number = self.next_number;
         self.next_number += 1;
-        match discovery::start(&discovery, number, &self.found) {
+        match discovery::start(&discovery, number, known, &self.found) {
             Some(running) => {
                 let groups = leftover.pop_front().map(|source| source.groups).unwrap_or_default();
                 Source { number, changing: Some((discovery, running)), groups }
