@@ -95,7 +95,7 @@ impl Config {
         for target in &self.targets {
             let mut job = target::job(target.endpoint(), &self.job, times);
             let discoveries = std::mem::take(&mut job.discoveries);
-            let alike = |known: &config::Job| known.path == job.path && known.params == job.params;
+            let alike = |known: &config::Job| known.params == job.params;
             match jobs.iter_mut().find(|known| alike(known)) {
                 Some(known) => known.discoveries.extend(discoveries),
                 None => jobs.push(config::Job { discoveries, ..job }),

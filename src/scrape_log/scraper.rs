@@ -25,7 +25,7 @@ use crate::web::client::{Client, Limits, Settings};
 /// targets may be many. How long each holds the others up is for this machine to say, not for a peer.
 static LARGE_PAGES: Semaphore = Semaphore::const_new(1);
 const LARGE_PAGE_BYTES: usize = 1 << 20;
-/// Scrapes that are recorded at the same time. Each has a thread, and most of them wait for the disk; past a stall of
+/// Scrapes that are recorded, and targets whose files are closed, at the same time. Each has a thread, and most of them wait for the disk; past a stall of
 /// the machine thousands would be due at once.
 static RECORDINGS: Semaphore = Semaphore::const_new(16);
 
@@ -90,9 +90,8 @@ pub(super) async fn run(
             schedule.set_interval(next.target.interval(), due);
             // The head of a samples file says the interval.
             health.set_interval(next.target.interval());
-            let (mut old, fresh) = (recorder, Recorder::new(&next.target, &shared.storage, &shared.disk));
-            spawn_blocking(move || old.close()).await?;
-            recorder = fresh;
+            close(recorder).await?;
+            recorder = Recorder::new(&next.target, &shared.storage, &shared.disk);
         }
         present = next;
         if !due {
@@ -149,7 +148,16 @@ pub(super) async fn run(
         note(&present.entry, &summary, &tick, (stamp.milliseconds, duration, lateness));
         health.note(started, failure, &summary, tick.missed);
     }
-    spawn_blocking(move || recorder.close()).await
+    close(recorder).await
+}
+
+async fn close(mut recorder: Recorder) -> Result<(), JoinError> {
+    let turn = RECORDINGS.acquire().await.ok();
+    spawn_blocking(move || {
+        recorder.close();
+        drop(turn);
+    })
+    .await
 }
 
 /// Waits until the tick is due.

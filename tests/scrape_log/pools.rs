@@ -1,145 +1,17 @@
 //! Targets that come, go and change while others are scraped.
 
+use super::bench::{Bench, LONG, PAGE, files, fixed, gaps, group, job, times, until};
 use super::peer::{Peer, ok};
+use super::process::Running;
+use rustix::process::Signal;
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot};
-use vitals::base::shutdown::Shutdown;
-use vitals::scrape_log::config::{Config, Discovery, Job, Limits, TargetGroup};
+use vitals::scrape_log::config::{Config, Discovery, TargetGroup};
 use vitals::scrape_log::labels::Labels;
-use vitals::scrape_log::registry::{Entry, Registry};
-use vitals::scrape_log::{Recording, ReloadRequest, record};
-use vitals::web::client::HttpSettings;
-
-const PAGE: &str = "# TYPE a gauge\na 1\n";
-const LONG: Duration = Duration::from_secs(30);
-
-/// A recording whose configuration the test sets.
-struct Bench {
-    storage: PathBuf,
-    registry: Arc<Registry>,
-    next: Arc<Mutex<Result<Config, String>>>,
-    requests: mpsc::Sender<ReloadRequest>,
-}
-
-impl Bench {
-    /// Records `config` while `script` runs, and then stops.
-    fn run(storage: &Path, config: Config, script: impl AsyncFnOnce(&Bench)) {
-        let (requests, reload_requests) = mpsc::channel(8);
-        let bench = Bench {
-            storage: storage.to_owned(),
-            registry: Arc::default(),
-            next: Arc::new(Mutex::new(Ok(config.clone()))),
-            requests,
-        };
-        let next = Arc::clone(&bench.next);
-        let recording = Recording {
-            storage_path: storage.to_owned(),
-            config,
-            load: Arc::new(move || next.lock().unwrap().clone()),
-            reload_requests,
-            registry: Arc::clone(&bench.registry),
-        };
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let (trigger, shutdown) = Shutdown::new();
-            let running = tokio::spawn(record(recording, shutdown));
-            tokio::time::timeout(4 * LONG, script(&bench)).await.expect("the script ends in time");
-            assert!(!running.is_finished());
-            trigger.now();
-            running.await.unwrap().unwrap();
-        });
-        runtime.shutdown_background();
-    }
-
-    async fn reload(&self, config: Result<Config, String>) -> Result<(), String> {
-        *self.next.lock().unwrap() = config;
-        let (reply, answer) = oneshot::channel();
-        self.requests.send(reply).await.unwrap();
-        answer.await.unwrap()
-    }
-
-    fn targets(&self) -> Vec<Arc<Entry>> {
-        self.registry.snapshot().active
-    }
-
-    fn urls(&self) -> Vec<String> {
-        self.targets().iter().map(|entry| entry.url.clone()).collect()
-    }
-}
-
-async fn until(what: &str, condition: impl Fn() -> bool) {
-    let waited = async {
-        while !condition() {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    tokio::time::timeout(LONG, waited).await.unwrap_or_else(|_| panic!("waited in vain for {what}"));
-}
-
-fn job(name: &str, interval: Duration, discoveries: Vec<Discovery>) -> Job {
-    Job {
-        name: name.to_owned(),
-        interval,
-        timeout: interval,
-        path: "/metrics".to_owned(),
-        scheme: "http".to_owned(),
-        params: Vec::new(),
-        honor_labels: false,
-        http: HttpSettings::default(),
-        discoveries,
-        relabel: Vec::new(),
-        metric_relabel: Vec::new(),
-        limits: Limits::default(),
-    }
-}
-
-/// One target, told from others of the same peer by its path.
-fn group(peer: &Peer, path: &str) -> TargetGroup {
-    TargetGroup {
-        targets: vec![peer.address.to_string()],
-        labels: [("__metrics_path__", path), ("path", path)].into_iter().collect(),
-    }
-}
-
-fn fixed(name: &str, interval: Duration, groups: Vec<TargetGroup>) -> Config {
-    Config { jobs: vec![job(name, interval, vec![Discovery::Static(groups)])] }
-}
-
-/// The samples files below the storage path, by directory, in the order of their names.
-fn files(storage: &Path) -> BTreeMap<String, Vec<String>> {
-    let mut found = BTreeMap::new();
-    for directory in fs::read_dir(storage).unwrap().map(|entry| entry.unwrap().path()) {
-        if !directory.is_dir() {
-            continue;
-        }
-        let mut paths: Vec<_> =
-            fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().path()).collect();
-        paths.retain(|path| path.file_name().unwrap().to_str().unwrap().starts_with("samples-"));
-        paths.sort();
-        let texts = paths.iter().map(|path| fs::read_to_string(path).unwrap()).collect();
-        found.insert(directory.file_name().unwrap().to_str().unwrap().to_owned(), texts);
-    }
-    found
-}
-
-/// The times of all scrapes in files of one target, in milliseconds.
-fn times(files: &[String]) -> Vec<i64> {
-    let ups = files.iter().flat_map(|text| text.lines()).filter(|line| line.starts_with("up{"));
-    let time =
-        |line: &str| (line.rsplit(' ').next().unwrap().parse::<f64>().unwrap() * 1000.0).round() as i64;
-    ups.map(time).collect()
-}
-
-/// Scrapes that are missing between others.
-fn gaps(times: &[i64], interval: Duration) -> u64 {
-    let interval = interval.as_millis() as i64;
-    times.windows(2).map(|pair| ((pair[1] - pair[0] + interval / 2) / interval - 1).max(0) as u64).sum()
-}
 
 #[test]
 fn fifty_reloads_lose_no_scrape_of_what_stays() {
@@ -216,86 +88,6 @@ fn fifty_reloads_lose_no_scrape_of_what_stays() {
 }
 
 #[test]
-fn files_of_targets_are_followed_and_what_is_gone_is_closed() {
-    const INTERVAL: Duration = Duration::from_millis(200);
-    let storage = tempfile::tempdir().unwrap();
-    let sources = tempfile::tempdir().unwrap();
-    let file = sources.path().join("targets.yml");
-    let (one, two) = (Peer::exporter(PAGE), Peer::exporter(PAGE));
-    let write = |peers: &[&Peer]| {
-        let targets: Vec<String> = peers.iter().map(|peer| format!("\"{}\"", peer.address)).collect();
-        fs::write(&file, format!("- targets: [{}]\n", targets.join(", "))).unwrap();
-    };
-    write(&[&one, &two]);
-    let discovery = Discovery::Files { patterns: vec![sources.path().join("*.yml")] };
-    let config = Config { jobs: vec![job("node", INTERVAL, vec![discovery])] };
-    Bench::run(storage.path(), config, async |bench| {
-        let directory = |peer: &Peer| format!("127.0.0.1_{}", peer.address.port());
-        until("both", || one.requests().len() > 2 && two.requests().len() > 2).await;
-        let source = file.to_str().unwrap();
-        assert_eq!(bench.targets()[0].discovered_labels.get("__meta_filepath"), source);
-        write(&[&two]);
-        let closed = || files(&bench.storage)[&directory(&one)][0].ends_with("\n# EOF\n");
-        until("the end of the file", closed).await;
-        assert_eq!(bench.urls(), [two.url()]);
-        let asked = one.requests().len();
-        write(&[&one, &two]);
-        until("the target again", || one.requests().len() > asked + 1).await;
-        until("a file of its own", || files(&bench.storage)[&directory(&one)].len() == 2).await;
-        assert_eq!(files(&bench.storage)[&directory(&two)].len(), 1);
-        assert_eq!(two.connections(), 1);
-    });
-}
-
-#[test]
-fn lists_of_targets_come_from_web_servers() {
-    const INTERVAL: Duration = Duration::from_millis(200);
-    let storage = tempfile::tempdir().unwrap();
-    let peer = Peer::exporter(PAGE);
-    let answer = Arc::new(Mutex::new(Vec::new()));
-    let say = |status: &str, body: &str| {
-        let head = format!("HTTP/1.1 {status}\r\nContent-Type: application/json; charset=utf-8");
-        let text = format!("{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
-        *answer.lock().unwrap() = text.into_bytes();
-    };
-    let list = format!("[{{\"targets\": [\"{}\"], \"labels\": {{\"zone\": \"b\"}}}}]", peer.address);
-    say("200 OK", &list);
-    let answers = Arc::clone(&answer);
-    let server = Peer::new(move |caller| {
-        while caller.hear() {
-            let answer = answers.lock().unwrap().clone();
-            if !caller.say(&answer) {
-                return;
-            }
-        }
-    });
-    let url = format!("http://{}/targets", server.address);
-    let refresh_interval = Duration::from_millis(100);
-    let discovery = Discovery::Http { url: url.clone(), refresh_interval, http: Box::default() };
-    let config = Config { jobs: vec![job("found", INTERVAL, vec![discovery])] };
-    Bench::run(storage.path(), config, async |bench| {
-        until("the target", || peer.requests().len() > 1).await;
-        let target = bench.targets().remove(0);
-        assert_eq!((target.labels.get("zone"), target.discovered_labels.get("__meta_url")), ("b", &*url));
-        let request = server.requests()[0].to_lowercase();
-        for line in ["accept: application/json", "x-prometheus-refresh-interval-seconds: 0.1"] {
-            assert!(request.contains(&format!("\r\n{line}\r\n")), "{line} in {request}");
-        }
-        for (status, body) in [("503 Down", list.as_str()), ("200 OK", "[{\"targets\": ["), ("200 OK", "{}")]
-        {
-            say(status, body);
-            let asked = server.requests().len();
-            until("three more answers", || server.requests().len() > asked + 3).await;
-            assert_eq!(bench.urls(), [peer.url()], "{status} {body}");
-        }
-        say("200 OK", "[]");
-        until("no target", || bench.targets().is_empty()).await;
-        say("200 OK", &list);
-        until("the target again", || bench.urls() == [peer.url()]).await;
-    });
-}
-
-#[test]
 fn other_settings_count_from_the_next_scrape_on() {
     const INTERVAL: Duration = Duration::from_millis(500);
     let storage = tempfile::tempdir().unwrap();
@@ -309,6 +101,7 @@ fn other_settings_count_from_the_next_scrape_on() {
         until("a scrape", || peer.requests().len() > 1).await;
         bench.reload(Ok(config(INTERVAL, INTERVAL / 2))).await.unwrap();
         assert_eq!(bench.targets()[0].timeout, INTERVAL / 2);
+        assert!(bench.registry.lateness_seconds().get_sample_count() >= 1);
         assert_eq!(bench.targets()[0].state().up, Some(true), "what was known is known");
         until("the new timeout", || {
             peer.requests().last().unwrap().to_lowercase().contains("timeout-seconds: 0.25\r")
@@ -415,4 +208,40 @@ fn thousands_of_targets_come_and_stay() {
         bench.reload(Ok(config(2))).await.unwrap();
         assert_eq!(bench.targets().len(), 2);
     });
+}
+
+#[test]
+fn sighup_reloads_and_many_targets_that_are_down_are_a_few_lines() {
+    let storage = tempfile::tempdir().unwrap();
+    let peer = Peer::exporter(PAGE);
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_scrape-log"));
+    command.arg(format!("--storage.path={}", storage.path().display()));
+    command.arg("--scrape.interval=500ms").arg(format!("--target={}", peer.address));
+    for number in 0..200 {
+        command.arg(format!("--target=http://{closed}/{number}"));
+    }
+    let mut running = Running::start(command);
+    running.wait_for("line that sums up", LONG, |log| {
+        log.contains("more targets are down than the log lists").then_some(())
+    });
+    until_blocking("a scrape", || peer.requests().len() > 1);
+    running.signal(Signal::HUP);
+    running.wait_for("reload", LONG, |log| log.contains("the configuration was read again").then_some(()));
+    let asked = peer.requests().len();
+    until_blocking("more scrapes", || peer.requests().len() > asked + 1);
+    assert_eq!(peer.connections(), 1);
+    let (status, log) = running.terminate(LONG);
+    assert!(status.success(), "{log}");
+    let lines = log.lines().filter(|line| line.contains("msg=\"target is down\"")).count();
+    assert!((1..200).contains(&lines), "{lines} lines about 200 targets");
+    assert!(log.contains("started=201 changed=0 retired=0") && !log.contains("changed=2"), "{log}");
+}
+
+fn until_blocking(what: &str, condition: impl Fn() -> bool) {
+    let start = std::time::Instant::now();
+    while !condition() {
+        assert!(start.elapsed() < LONG, "waited in vain for {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }

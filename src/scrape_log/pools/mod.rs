@@ -139,7 +139,12 @@ impl Pools {
             directories.insert(wanted.target.directory().to_owned());
             snapshot.active.push(self.slots.want(wanted, alone, &mut changes));
         }
-        self.slots.retire_all_but(&directories, &mut changes);
+        for (index, directory) in self.slots.besides(&directories).iter().enumerate() {
+            if index % SLICE == SLICE - 1 {
+                tokio::task::yield_now().await;
+            }
+            self.slots.retire(directory, &mut changes);
+        }
         let targets = snapshot.active.len();
         self.shared.registry.replace(snapshot);
         if changes != slots::Changes::default() {

@@ -73,17 +73,24 @@ impl Slots {
         self.slots.insert(directory, Slot::Running(sender));
     }
 
-    /// Has all other tasks record the scrape under way, close their files and end.
-    pub(super) fn retire_all_but(&mut self, directories: &HashSet<String>, changes: &mut Changes) {
-        for (_, slot) in self.slots.iter_mut().filter(|(directory, _)| !directories.contains(*directory)) {
-            match slot {
-                // Dropping the sender tells the task.
-                Slot::Running(_) => {
-                    *slot = Slot::Closing { next: None };
-                    changes.retired += 1;
-                }
-                Slot::Closing { next } => *next = None,
+    /// The directories besides `wanted` whose targets are scraped or wait to be.
+    pub(super) fn besides(&self, wanted: &HashSet<String>) -> Vec<String> {
+        let slots = self.slots.iter().filter(|(directory, slot)| {
+            !wanted.contains(*directory) && !matches!(slot, Slot::Closing { next: None })
+        });
+        slots.map(|(directory, _)| directory.clone()).collect()
+    }
+
+    /// Has the task of a directory record the scrape under way, close its files and end.
+    pub(super) fn retire(&mut self, directory: &str, changes: &mut Changes) {
+        match self.slots.get_mut(directory) {
+            // Dropping the sender tells the task.
+            Some(slot @ Slot::Running(_)) => {
+                *slot = Slot::Closing { next: None };
+                changes.retired += 1;
             }
+            Some(Slot::Closing { next }) => *next = None,
+            None => {}
         }
     }
 

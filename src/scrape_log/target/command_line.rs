@@ -1,9 +1,10 @@
 //! Targets as `--target` takes them, made into the jobs that a configuration file would have for them.
 
+use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
 use std::time::Duration;
 
-use super::{ADDRESS, DEFAULT_PATH, url};
+use super::{ADDRESS, DEFAULT_PATH, METRICS_PATH, PARAM_PREFIX, url};
 use crate::scrape_log::config::{Discovery, Job, Limits, TargetGroup};
 use crate::scrape_log::labels::Labels;
 use crate::web::client::{Endpoint, HttpSettings};
@@ -34,26 +35,19 @@ pub(super) fn endpoint(text: &str) -> Result<Endpoint, String> {
         .map_err(|problem| format!("{problem} (expected HOST:PORT or http://HOST:PORT/PATH)"))
 }
 
-/// The job of one target of the command line.
+/// The job of one target of the command line. What can be said in labels of the target is, so that targets of
+/// different pages have jobs that differ in nothing but that.
 pub fn job(endpoint: &Endpoint, name: &str, (interval, timeout): (Duration, Duration)) -> Job {
-    let (path, query) = split(endpoint);
-    let mut params: Vec<(String, Vec<String>)> = Vec::new();
-    let pairs = query.split('&').filter(|pair| !pair.is_empty());
-    for (name, value) in pairs.map(|pair| pair.split_once('=').unwrap_or((pair, ""))) {
-        let [name, value] = [name, value].map(|part| url::unescape(&part.replace('+', " ")));
-        match params.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, values)) => values.push(value),
-            None => params.push((name, vec![value])),
-        }
-    }
-    params.sort();
     let mut labels = labels(endpoint);
     labels.remove(ADDRESS);
+    let mut params = query(endpoint);
+    // A label has one value, and an empty one is none.
+    params.retain(|(_, values)| values.len() > 1 || values.iter().any(String::is_empty));
     Job {
         name: name.to_owned(),
         interval,
         timeout,
-        path: url::unescape(path),
+        path: DEFAULT_PATH.to_owned(),
         scheme: "http".to_owned(),
         params,
         honor_labels: false,
@@ -72,13 +66,29 @@ pub fn job(endpoint: &Endpoint, name: &str, (interval, timeout): (Duration, Dura
 /// the same: `instance` has the path too where that is not `/metrics`.
 pub(super) fn labels(endpoint: &Endpoint) -> Labels {
     let authority = endpoint.authority();
-    let instance = match endpoint.path_and_query() {
-        DEFAULT_PATH => authority.clone(),
-        path => format!("{authority}{path}"),
-    };
-    [(ADDRESS, authority), ("instance", instance)].into_iter().collect()
+    let mut labels = Labels::default();
+    match endpoint.path_and_query() {
+        DEFAULT_PATH => labels.set("instance", authority.as_str()),
+        path => {
+            labels.set("instance", format!("{authority}{path}"));
+            labels.set(METRICS_PATH, url::unescape(path.split('?').next().unwrap_or(path)));
+        }
+    }
+    labels.set(ADDRESS, authority);
+    for (name, values) in query(endpoint) {
+        labels.set(format!("{PARAM_PREFIX}{name}"), values.into_iter().next().unwrap_or_default());
+    }
+    labels
 }
 
-fn split(endpoint: &Endpoint) -> (&str, &str) {
-    endpoint.path_and_query().split_once('?').unwrap_or((endpoint.path_and_query(), ""))
+/// The names in the query with their values, in the order of the names.
+fn query(endpoint: &Endpoint) -> Vec<(String, Vec<String>)> {
+    let query = endpoint.path_and_query().split_once('?').map_or("", |(_, query)| query);
+    let mut params: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let [name, value] = [name, value].map(|part| url::unescape(&part.replace('+', " ")));
+        params.entry(name).or_default().push(value);
+    }
+    params.into_iter().collect()
 }

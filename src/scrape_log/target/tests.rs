@@ -117,6 +117,8 @@ fn short_and_long_forms() {
     assert_eq!(probe.instance(), "h:9115/probe?target=x");
     assert_eq!(probe.endpoint().path_and_query(), "/probe?target=x");
     assert!(probe.directory().starts_with("h_9115-probe-target-x~"), "{}", probe.directory());
+    let debug = Target::parse("http://h:1?debug&x=1").unwrap();
+    assert_eq!(debug.endpoint().path_and_query(), "/?debug=&x=1");
     let kept = Target::parse("http://h:1/a%20b?collect[]=cpu&collect[]=disk&x=a+b").unwrap();
     assert_eq!(kept.endpoint().path_and_query(), "/a%20b?collect%5B%5D=cpu&collect%5B%5D=disk&x=a+b");
 }
