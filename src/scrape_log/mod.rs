@@ -126,12 +126,14 @@ pub async fn record(recording: Recording, mut shutdown: Shutdown) -> Result<(), 
         return Err(Error::NoTarget);
     }
     let disk: Arc<dyn Disk> = Arc::new(SystemDisk);
-    let (on_thread, path) = (Arc::clone(&disk), storage.clone());
-    let _lock = spawn_blocking(move || store::prepare(&on_thread, &path)).await??;
-    tracing::info!(path = %storage.display(), jobs = config.jobs.len(), "recording");
+    let (on_thread, path, jobs) = (Arc::clone(&disk), storage.clone(), config.jobs.len());
     let (trigger, stop) = Shutdown::new();
     let shared = Shared { storage, disk, registry, budget: Arc::default(), pages: Pages::default() };
+    // Before the files are mended, which may take its time: a SIGHUP that nobody waits for ends the process.
     let mut pools = Pools::new(shared, config, load, reload_requests, stop);
+    let prepared = spawn_blocking(move || store::prepare(&on_thread, &path).map(|lock| (lock, path))).await?;
+    let (_lock, path) = prepared?;
+    tracing::info!(path = %path.display(), jobs, "recording");
     let outcome = tokio::select! {
         () = shutdown.requested() => Ok(()),
         died = pools.run() => died,

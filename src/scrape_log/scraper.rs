@@ -25,9 +25,11 @@ use crate::web::client::{Client, Limits, Settings};
 /// targets may be many. How long each holds the others up is for this machine to say, not for a peer.
 static LARGE_PAGES: Semaphore = Semaphore::const_new(1);
 const LARGE_PAGE_BYTES: usize = 1 << 20;
-/// Scrapes that are recorded, and targets whose files are closed, at the same time. Each has a thread, and most of them wait for the disk; past a stall of
+/// Scrapes that are recorded at the same time. Each has a thread, and most of them wait for the disk; past a stall of
 /// the machine thousands would be due at once.
 static RECORDINGS: Semaphore = Semaphore::const_new(16);
+/// Targets whose files are closed at the same time. At the end there is little time for all of them.
+static CLOSINGS: Semaphore = Semaphore::const_new(64);
 
 /// What all tasks share.
 pub(super) struct Shared {
@@ -52,6 +54,7 @@ pub(super) struct Assignment {
 }
 
 /// Why a task stopped waiting for its next scrape.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Waited {
     Due,
     NewInterval,
@@ -152,7 +155,7 @@ pub(super) async fn run(
 }
 
 async fn close(mut recorder: Recorder) -> Result<(), JoinError> {
-    let turn = RECORDINGS.acquire().await.ok();
+    let turn = CLOSINGS.acquire().await.ok();
     spawn_blocking(move || {
         recorder.close();
         drop(turn);
@@ -239,6 +242,54 @@ fn page_format(content_type: Option<&str>) -> Result<Format, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scrape_log::target;
+
+    fn assignment(job: Job) -> Arc<Assignment> {
+        let times = (job.interval, job.timeout);
+        let target = Target::on_command_line("db01:9100", &job.name, times).unwrap();
+        let labels = target.labels().clone();
+        let entry = Entry::new(job.name.clone(), target.url().to_owned(), labels.clone(), labels, times);
+        Arc::new(Assignment {
+            target,
+            job: Arc::new(job),
+            entry: Arc::new(entry),
+            refused: None,
+            alone: false,
+        })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_another_interval_or_the_end_cut_a_wait_short() {
+        const SECOND: Duration = Duration::from_secs(1);
+        let target = Target::parse("db01:9100").unwrap();
+        let job = |interval, timeout| target::job(target.endpoint(), "node", (interval, timeout));
+        let present = job(15 * SECOND, 10 * SECOND);
+        let tick = Tick { delay: 9 * SECOND, planned_milliseconds: 0, due: Instant::now(), missed: 0 };
+        let mut limited = present.clone();
+        limited.limits.samples = Some(1);
+        for (next, want, after) in [
+            (Some(present.clone()), Waited::Due, 9),
+            (Some(limited), Waited::Due, 9),
+            (Some(job(15 * SECOND, 5 * SECOND)), Waited::Due, 9),
+            (Some(job(20 * SECOND, 10 * SECOND)), Waited::NewInterval, 4),
+            (None, Waited::Stop, 4),
+        ] {
+            let (sender, mut assigned) = watch::channel(assignment(present.clone()));
+            let (_trigger, mut shutdown) = Shutdown::new();
+            let start = tokio::time::Instant::now();
+            let change = async move {
+                tokio::time::sleep(4 * SECOND).await;
+                let Some(next) = next else { return drop(sender) };
+                sender.send_replace(assignment(next));
+                tokio::time::sleep(60 * SECOND).await;
+            };
+            let waited = tokio::select! {
+                waited = wait(&tick, &mut assigned, 15 * SECOND, &mut shutdown) => waited,
+                () = async { change.await; std::future::pending().await } => unreachable!(),
+            };
+            assert_eq!((waited, start.elapsed().as_secs()), (want, after));
+        }
+    }
 
     #[test]
     fn formats_by_content_type() {

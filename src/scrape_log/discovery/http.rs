@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 
 use super::{Found, groups};
 use crate::scrape_log::config::TargetGroup;
-use crate::web::client::{Client, Endpoint, HttpSettings, Limits, Settings};
+use crate::web::client::{Client, Endpoint, FetchError, HttpSettings, Limits, Settings};
 
 /// What a server may take for its answer.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -18,6 +18,25 @@ const SETTINGS: Settings = Settings {
     // A list is often one long line.
     limits: Limits { head_bytes: 64 << 10, body_bytes: 32 << 20, line_bytes: 32 << 20 },
 };
+
+/// Why there is no list.
+#[derive(Debug, thiserror::Error)]
+enum Trouble {
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    #[error("{0}")]
+    Content(String),
+}
+
+impl Trouble {
+    fn is_like(&self, other: &Trouble) -> bool {
+        match (self, other) {
+            (Trouble::Fetch(one), Trouble::Fetch(two)) => one.same_cause(two),
+            (Trouble::Content(one), Trouble::Content(two)) => one == two,
+            _ => false,
+        }
+    }
+}
 
 /// Sends the groups that are found at `url` when they change, until the receiver is gone.
 pub(super) async fn run(
@@ -46,9 +65,9 @@ pub(super) async fn run(
                 }
             }
             Err(error) => {
-                if trouble.as_ref() != Some(&error) {
+                if trouble.as_ref().is_none_or(|said: &Trouble| !said.is_like(&error)) {
                     let remedy = "until it can be read, the last good list stays";
-                    tracing::warn!(url, error, remedy, "can't read a list of targets");
+                    tracing::warn!(url, %error, remedy, "can't read a list of targets");
                     trouble = Some(error);
                 }
             }
@@ -65,11 +84,12 @@ fn client(url: &str, refresh_interval: Duration, http: &HttpSettings) -> Result<
     Ok(Client::new(Endpoint::parse(url)?, SETTINGS).with_header(REFRESH_INTERVAL, refresh))
 }
 
-async fn ask(client: &mut Client, url: &str, deadline: Duration) -> Result<Vec<TargetGroup>, String> {
+async fn ask(client: &mut Client, url: &str, deadline: Duration) -> Result<Vec<TargetGroup>, Trouble> {
     let mut page = Vec::new();
-    client.fetch(deadline, &mut page, judge).await.map_err(|error| error.to_string())?;
-    let text = str::from_utf8(&page).map_err(|error| format!("not UTF-8: {error}"))?;
-    groups::from_json(text, ("__meta_url", url))
+    client.fetch(deadline, &mut page, judge).await?;
+    let text =
+        str::from_utf8(&page).map_err(|error| Trouble::Content(format!("the list is not UTF-8: {error}")))?;
+    groups::from_json(text, ("__meta_url", url)).map_err(Trouble::Content)
 }
 
 fn judge(content_type: Option<&str>) -> Result<(), String> {
@@ -79,4 +99,27 @@ fn judge(content_type: Option<&str>) -> Result<(), String> {
     }
     let shown: String = content_type.unwrap_or("without Content-Type").chars().take(100).collect();
     Err(format!("the answer is {shown}, expected application/json"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_json_is_taken() {
+        for good in ["application/json", "Application/JSON ; charset=utf-8"] {
+            assert_eq!(judge(Some(good)), Ok(()));
+        }
+        for (bad, want) in [(None, "without Content-Type"), (Some("text/html"), "text/html")] {
+            assert!(judge(bad).unwrap_err().contains(want));
+        }
+    }
+
+    #[test]
+    fn trouble_that_differs_in_counts_only_is_the_same() {
+        let short = |received_bytes| Trouble::from(FetchError::Short { received_bytes });
+        assert!(short(1).is_like(&short(2)));
+        assert!(!short(1).is_like(&Trouble::Content("line 1".to_owned())));
+        assert!(!Trouble::Content("line 2".to_owned()).is_like(&Trouble::Content("line 1".to_owned())));
+    }
 }

@@ -58,7 +58,7 @@ pub(super) struct Pools {
 }
 
 impl Pools {
-    /// Starts with the targets of `config`. `load` and `requests` are for what comes later.
+    /// Looks for the targets of `config`, which [`Pools::run`] then scrapes. `load` and `requests` are for what comes later.
     pub(super) fn new(
         shared: Shared,
         config: Config,

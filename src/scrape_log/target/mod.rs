@@ -115,6 +115,7 @@ impl Target {
         let shown = address.rsplit_once('@').map_or(address.as_str(), |(_, host)| host);
         let endpoint =
             Endpoint::parse(&url).map_err(|problem| format!("target with {ADDRESS} {shown:?}: {problem}"))?;
+        // As in Prometheus 3 a port that the scheme implies is not put into the label.
         labels.set_default("instance", &address);
         labels.retain(|name, _| !name.starts_with("__"));
         if let Some((name, _)) = labels.iter().find(|(name, _)| !is_label_name(name)) {
