@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use vitals::base::{log, shutdown::Shutdown};
 use vitals::exporter::{self, Exporter, StartError};
-use vitals::scrape_log::args::{self, Command, Options};
-use vitals::scrape_log::{self, Config, Target};
+use vitals::scrape_log::args::{self, Command};
+use vitals::scrape_log::{self, Options, ScrapeLog};
 
 type Error = Box<dyn std::error::Error>;
 
@@ -21,15 +21,11 @@ fn main() -> ExitCode {
 
 fn record(options: Options) -> ExitCode {
     log::init(&options.log_level, &options.log_format);
-    let config = match Config::try_from(&options) {
-        Ok(config) => config,
-        Err(usage) => return usage.print(),
-    };
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error.into()),
     };
-    let result = runtime.block_on(run(config));
+    let result = runtime.block_on(run(options));
     runtime.shutdown_background(); // a hanging disk or name server holds its thread, not the stop
     result.map_or_else(|error| failed(&error), |()| ExitCode::SUCCESS)
 }
@@ -39,18 +35,22 @@ fn failed(error: &Error) -> ExitCode {
     ExitCode::FAILURE
 }
 
-async fn run(mut config: Config) -> Result<(), Error> {
+async fn run(mut options: Options) -> Result<(), Error> {
     let shutdown = Shutdown::on_signals()?;
-    if !config.targets.is_empty() {
-        return Ok(scrape_log::run(config, shutdown).await?);
+    if !options.records_this_machine() {
+        return Ok(ScrapeLog::start(options)?.run(shutdown).await?);
     }
-    let exporter = embedded_exporter(config.listen_address)?;
+    let exporter = embedded_exporter(options.exporter_listen_address)?;
     let address = exporter.addresses().first().copied().ok_or("the exporter listens nowhere")?;
-    let own = Target::parse(&scrape_log::reachable(address).to_string())?;
-    println!("{}", scrape_log::banner(&config, &own));
-    config.targets.push(own);
+    let address = scrape_log::reachable(address);
+    options.add_target(&address.to_string())?;
+    let storage = options.storage.path.clone();
+    let recorder = ScrapeLog::start(options)?;
+    if let Some(own) = recorder.addresses().first() {
+        println!("{}", scrape_log::banner(&storage, address, scrape_log::reachable(*own)));
+    }
     let serving = tokio::spawn(exporter.run(shutdown.clone()));
-    scrape_log::run(config, shutdown).await?;
+    recorder.run(shutdown).await?;
     Ok(serving.await?)
 }
 

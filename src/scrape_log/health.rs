@@ -1,7 +1,9 @@
 //! Whether a target is up and its scrapes are on time, said in the log when it changes.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::budget::{Budget, Topic};
 use super::lines::Summary;
 use crate::web::client::FetchError;
 
@@ -13,6 +15,7 @@ const PACE: Duration = Duration::from_secs(60);
 pub(super) struct Health {
     target: String,
     interval: Duration,
+    budget: Arc<Budget>,
     /// What the log said last.
     said: State,
     /// Failed scrapes since the log said that the target is up.
@@ -34,6 +37,25 @@ enum State {
     Unreachable(FetchError),
     /// A page that is of no use.
     Unreadable(String),
+    /// A scrape that was not tried, for a reason that the log has given for the whole job.
+    Refused,
+}
+
+/// Why there is no page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Failure {
+    Fetch(FetchError),
+    /// The scrape was not tried: the job has too many targets.
+    Refused(String),
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Fetch(error) => error.fmt(out),
+            Self::Refused(reason) => out.write_str(reason),
+        }
+    }
 }
 
 /// What was said by a call of [`Health::note`].
@@ -44,10 +66,12 @@ pub(super) struct Said {
 }
 
 impl Health {
-    pub(super) fn new(target: String, interval: Duration) -> Self {
+    /// Nothing is known yet of the target with this URL. All targets share `budget`.
+    pub(super) fn new(target: String, interval: Duration, budget: Arc<Budget>) -> Self {
         Self {
             target,
             interval,
+            budget,
             said: State::Unknown,
             failed: 0,
             said_late: false,
@@ -59,16 +83,22 @@ impl Health {
         }
     }
 
+    /// Goes on with another interval.
+    pub(super) fn set_interval(&mut self, interval: Duration) {
+        self.interval = interval;
+    }
+
     /// Takes the result of one scrape, and how many before it were left out for lack of time.
     pub(super) fn note(
         &mut self,
         now: Instant,
-        fetch_error: Option<FetchError>,
+        failure: Option<Failure>,
         summary: &Summary,
         missed: u64,
     ) -> Said {
-        let state = match (fetch_error, &summary.error) {
-            (Some(error), _) => State::Unreachable(error),
+        let state = match (failure, &summary.error) {
+            (Some(Failure::Fetch(error)), _) => State::Unreachable(error),
+            (Some(Failure::Refused(_)), _) => State::Refused,
             (None, Some(error)) => State::Unreadable(error.clone()),
             (None, None) => State::Up,
         };
@@ -81,7 +111,11 @@ impl Health {
             self.failed += 1;
         }
         if !self.said.is_like(&state) && self.state_pace.allows(now) {
-            self.say(&state, summary);
+            let topic = if up { Topic::Up } else { Topic::Down };
+            // What the budget has no room for is said with that of other targets.
+            if matches!(state, State::Refused) || self.budget.allows(now, topic) {
+                self.say(&state, summary);
+            }
             self.said = state;
             said.state = true;
         }
@@ -89,7 +123,7 @@ impl Health {
             self.failed = 0;
         }
         if summary.error.is_none() {
-            self.note_lines(summary);
+            self.note_lines(now, summary);
         }
         said
     }
@@ -104,7 +138,10 @@ impl Health {
                 let remedy = "check that the target is the exporter's page of metrics";
                 tracing::warn!(target_url, failed_scrapes, error, remedy, "target is down");
             }
-            (_, State::Unknown) => tracing::info!(target_url, samples = summary.written, "target is up"),
+            (State::Refused, _) => tracing::debug!(target_url, "target is not scraped"),
+            (_, State::Unknown | State::Refused) => {
+                tracing::info!(target_url, samples = summary.written, "target is up")
+            }
             _ => tracing::info!(target_url, failed_scrapes, "target is up again"),
         }
     }
@@ -116,7 +153,9 @@ impl Health {
             return false;
         }
         let (target_url, missed_scrapes) = (self.target.as_str(), self.missed);
-        if late {
+        if !self.budget.allows(now, Topic::Other) {
+            // It is counted there.
+        } else if late {
             let remedy = "see whether the disk is slow, or give a longer --scrape.interval";
             let interval = self.interval;
             tracing::warn!(
@@ -128,22 +167,33 @@ impl Health {
             );
         } else {
             tracing::info!(target_url, missed_scrapes, "scrapes are on time again");
+        }
+        if !late {
             self.missed = 0;
         }
         self.said_late = late;
         true
     }
 
-    fn note_lines(&mut self, summary: &Summary) {
+    fn note_lines(&mut self, now: Instant, summary: &Summary) {
         let target_url = self.target.as_str();
         if summary.bad_lines > 0 && !self.said_bad_lines {
-            let first = summary.first_bad_line.as_deref().unwrap_or_default();
-            tracing::warn!(target_url, lines = summary.bad_lines, first, "lines left out that can't be read");
             self.said_bad_lines = true;
+            if self.budget.allows(now, Topic::Other) {
+                let first = summary.first_bad_line.as_deref().unwrap_or_default();
+                tracing::warn!(
+                    target_url,
+                    lines = summary.bad_lines,
+                    first,
+                    "lines left out that can't be read"
+                );
+            }
         }
         if summary.duplicates > 0 && !self.said_duplicates {
-            tracing::warn!(target_url, samples = summary.duplicates, "samples left out that came twice");
             self.said_duplicates = true;
+            if self.budget.allows(now, Topic::Other) {
+                tracing::warn!(target_url, samples = summary.duplicates, "samples left out that came twice");
+            }
         }
     }
 }
@@ -151,7 +201,9 @@ impl Health {
 impl State {
     fn is_like(&self, other: &State) -> bool {
         match (self, other) {
-            (State::Unknown, State::Unknown) | (State::Up, State::Up) => true,
+            (State::Unknown, State::Unknown) | (State::Up, State::Up) | (State::Refused, State::Refused) => {
+                true
+            }
             (State::Unreachable(one), State::Unreachable(two)) => one.same_cause(two),
             (State::Unreadable(one), State::Unreadable(two)) => one == two,
             _ => false,
@@ -187,12 +239,17 @@ mod tests {
 
     impl Bench {
         fn new() -> Self {
-            Self { health: Health::new("http://a:1/".to_owned(), PACE / 4), start: Instant::now() }
+            Self {
+                health: Health::new("http://a:1/".to_owned(), PACE / 4, Arc::default()),
+                start: Instant::now(),
+            }
         }
 
         fn note(&mut self, second: u64, error: Option<FetchError>) -> bool {
             let summary = Summary { error: error.as_ref().map(ToString::to_string), ..Summary::default() };
-            self.health.note(self.start + Duration::from_secs(second), error, &summary, 0).state
+            self.health
+                .note(self.start + Duration::from_secs(second), error.map(Failure::Fetch), &summary, 0)
+                .state
         }
     }
 
@@ -227,13 +284,44 @@ mod tests {
     }
 
     #[test]
+    fn many_targets_at_once_are_a_few_lines_and_a_sum() {
+        let budget = Arc::new(Budget::default());
+        let now = Instant::now();
+        let summary = Summary { error: Some("closed".to_owned()), ..Summary::default() };
+        let mut all: Vec<_> = (0..500)
+            .map(|host| Health::new(format!("http://h{host}:1/"), PACE, Arc::clone(&budget)))
+            .collect();
+        let closed = || Some(Failure::Fetch(FetchError::Closed));
+        assert!(all.iter_mut().all(|health| health.note(now, closed(), &summary, 0).state));
+        assert_eq!(budget.unsaid().down, 480);
+        let next = now + PACE;
+        assert!(all.iter_mut().all(|health| !health.note(next, closed(), &summary, 0).state), "once");
+        let up = Summary::default();
+        assert!(all.iter_mut().all(|health| health.note(next, None, &up, 0).state));
+        assert_eq!(budget.unsaid().up, 480);
+    }
+
+    #[test]
+    fn targets_that_are_refused_have_no_line_of_their_own() {
+        let budget = Arc::new(Budget::default());
+        let now = Instant::now();
+        let summary = Summary { error: Some("too many".to_owned()), ..Summary::default() };
+        for _ in 0..500 {
+            let mut health = Health::new("http://a:1/".to_owned(), PACE, Arc::clone(&budget));
+            health.note(now, Some(Failure::Refused("too many".to_owned())), &summary, 0);
+        }
+        assert_eq!(budget.unsaid().down, 0);
+        assert!(budget.allows(now, Topic::Down), "nothing was used");
+    }
+
+    #[test]
     fn missed_scrapes_are_said_and_counted() {
-        let mut health = Health::new("http://a:1/".to_owned(), PACE);
+        let mut health = Health::new("http://a:1/".to_owned(), PACE, Arc::default());
         let start = Instant::now();
         let mut note = |second, missed, error: Option<FetchError>| {
             let now = start + Duration::from_secs(second);
             let summary = Summary { error: error.as_ref().map(ToString::to_string), ..Summary::default() };
-            let said = health.note(now, error, &summary, missed).late;
+            let said = health.note(now, error.map(Failure::Fetch), &summary, missed).late;
             (said, health.missed)
         };
         assert_eq!(note(0, 0, None), (false, 0));

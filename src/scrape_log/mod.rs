@@ -1,25 +1,30 @@
 //! The recorder: scrapes exporters and writes what they say into plain text files.
 //!
 //! ```text
+//!  config ─► discovery ─► target ─► pools (starts and stops the tasks)
 //!             every interval                one blocking thread a scrape
 //!  schedule ───────────────► web::client ─────────────► lines ──► store: samples-…Z.om
 //!     └──────────── scraper (a task a target) ────────► vitals ─► store: vitals-….log
 //! ```
 //!
-//! Each target has a task of its own (`scraper`), a directory of its own and a phase of its own in the interval;
+//! `pools` holds the tasks to what the configuration and the discoveries say. Each target has a task of its own (`scraper`), a directory of its own and a phase of its own in the interval;
 //! one that is down or slow costs the others nothing. `lines` says what the samples file looks like, `store` how it
 //! gets to the disk and what happens when it can't, and `store::recover` how a file is mended whose writer died. At
 //! a crash or a power cut at most the scrape under way is lost.
-//!
-//! `metrics` counts what happens, `registry` knows how each target is, and `service` shows both over HTTP.
 
 pub mod args;
+mod ask;
+mod budget;
 pub mod check_config;
 pub mod config;
+mod descriptors;
+mod discovery;
 mod health;
 pub mod labels;
 mod lines;
 pub mod metrics;
+mod pages;
+mod pools;
 mod recorder;
 pub mod registry;
 pub mod relabel;
@@ -29,21 +34,30 @@ pub mod service;
 mod store;
 mod target;
 
-pub use args::Config;
-pub use target::Target;
+pub use args::{Options, StorageOptions};
+pub use pools::Load;
+pub use service::ReloadRequest;
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::{JoinSet, spawn_blocking};
+use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
 
 use crate::base::shutdown::Shutdown;
-use crate::web::client::{Client, Prepared, SetupError};
+use metrics::{Metrics, StorageFigures};
+use pages::Pages;
+use pools::Pools;
+use registry::Registry;
+use scraper::Shared;
+use service::{Readiness, Service};
 use store::{Disk, SystemDisk};
 
+/// Requests for a reload that may wait.
+const RELOAD_REQUESTS: usize = 16;
 /// How long closing the files may take. A disk that hangs would hold up the stop for good.
 const CLOSING_TIME: Duration = Duration::from_millis(900);
 
@@ -51,11 +65,17 @@ const CLOSING_TIME: Duration = Duration::from_millis(900);
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// There is nothing to record.
-    #[error("there is no target to scrape: give --target HOST:PORT")]
+    #[error("there is no target to scrape: give --target HOST:PORT, or --config.file with scrape_configs")]
     NoTarget,
-    /// Exporters can't be asked as configured.
+    /// The configuration has mistakes.
+    #[error(transparent)]
+    Config(#[from] config::Error),
+    /// A file that the configuration names can't be used.
     #[error("{0}")]
-    Client(#[from] SetupError),
+    Setup(String),
+    /// The own pages can't be served.
+    #[error(transparent)]
+    Start(#[from] service::StartError),
     /// The storage path can't be used.
     #[error("can't write to {}: {error}: give --storage.path a directory that this user can write to", path.display())]
     Storage {
@@ -77,67 +97,120 @@ pub enum Error {
     Task(#[from] tokio::task::JoinError),
 }
 
-/// Records the targets of `config` until `shutdown`. Files that an earlier process left open are closed first.
-/// After a request to stop the scrapes under way are abandoned and the files are closed, within a second.
+/// What to record, and where.
+pub struct Recording {
+    /// Where files go, and how long they stay.
+    pub storage: StorageOptions,
+    /// The jobs to begin with.
+    pub config: config::Config,
+    /// Reads the configuration again, at SIGHUP and for each of `reload_requests`.
+    pub load: Arc<Load>,
+    /// Those who want the configuration to be read again.
+    pub reload_requests: mpsc::Receiver<ReloadRequest>,
+    /// What is kept up to date about the targets.
+    pub registry: Arc<Registry>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// Told when recording begins.
+    pub readiness: Readiness,
+}
+
+/// The recorder with its own pages, ready to run.
+pub struct ScrapeLog {
+    recording: Recording,
+    service: Service,
+}
+
+impl ScrapeLog {
+    /// Reads the configuration and binds the sockets. Call it inside a runtime.
+    ///
+    /// # Errors
+    /// See [`Error`]; nothing is written or bound then.
+    pub fn start(options: Options) -> Result<Self, Error> {
+        let (config, warnings) = options.load()?;
+        for warning in warnings {
+            tracing::warn!("{warning}");
+        }
+        let (requests, reload_requests) = mpsc::channel(RELOAD_REQUESTS);
+        let (registry, metrics, readiness) = (Arc::default(), Arc::new(Metrics::new()), Readiness::default());
+        let shown = service::Shared {
+            registry: Arc::clone(&registry),
+            metrics: Arc::clone(&metrics),
+            storage: Box::new(StorageFigures::default),
+            reload: options.enable_lifecycle.then_some(requests),
+            readiness: readiness.clone(),
+        };
+        let service = Service::start(&options.addresses, shown)?;
+        let storage = options.storage.clone();
+        let load = move || options.load().map(|(config, _)| config).map_err(|error| error.to_string());
+        let load = Arc::new(load);
+        let recording = Recording { storage, config, load, reload_requests, registry, metrics, readiness };
+        Ok(Self { recording, service })
+    }
+
+    /// Where its own pages are.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        self.service.addresses()
+    }
+
+    /// Records and serves until `shutdown`, see [`record`].
+    ///
+    /// # Errors
+    /// As [`record`].
+    pub async fn run(self, shutdown: Shutdown) -> Result<(), Error> {
+        let serving = tokio::spawn(self.service.run(shutdown.clone()));
+        record(self.recording, shutdown).await?;
+        Ok(serving.await?)
+    }
+}
+
+/// Records until `shutdown`. Files that an earlier process left open are closed first. After a request to stop the
+/// scrapes under way are abandoned and the files are closed, within a second.
 ///
 /// A lookup of a name or a write on a hanging disk may still hold a thread when this returns: the runtime has to
 /// be left with `shutdown_background`, not by dropping it.
 ///
 /// # Errors
 /// See [`Error`]. A target that is down and a disk that is full are no errors.
-pub async fn run(config: Config, mut shutdown: Shutdown) -> Result<(), Error> {
-    if config.targets.is_empty() {
+pub async fn record(recording: Recording, mut shutdown: Shutdown) -> Result<(), Error> {
+    let Recording { storage, config, load, reload_requests, registry, metrics, readiness } = recording;
+    if config.jobs.iter().all(|job| job.discoveries.is_empty()) {
         return Err(Error::NoTarget);
     }
+    let config = spawn_blocking(move || ask::ready(config)).await?.map_err(Error::Setup)?;
     let disk: Arc<dyn Disk> = Arc::new(SystemDisk);
-    let (on_thread, storage) = (Arc::clone(&disk), config.storage_path.clone());
-    let _lock = spawn_blocking(move || store::prepare(&on_thread, &storage)).await??;
-    tracing::info!(
-        path = %config.storage_path.display(),
-        targets = config.targets.len(),
-        interval = ?config.interval,
-        "recording"
-    );
-    let config = Arc::new(config);
+    let (on_thread, storage, jobs) = (Arc::clone(&disk), storage.path, config.len());
+    let path = storage.clone();
     let (trigger, stop) = Shutdown::new();
-    let mut tasks = JoinSet::new();
-    let prepared = Arc::new(Prepared::new(&scraper::settings())?);
-    for target in &config.targets {
-        let client = Client::new(target.endpoint().clone(), Arc::clone(&prepared));
-        let (config, disk) = (Arc::clone(&config), Arc::clone(&disk));
-        tasks.spawn(scraper::run(target.clone(), client, config, disk, stop.clone()));
-    }
-    let mut outcome = Ok(());
-    tokio::select! {
-        () = shutdown.requested() => {}
-        ended = tasks.join_next() => outcome = check(ended),
-    }
-    trigger.now();
-    let closing = async {
-        while let Some(ended) = tasks.join_next().await {
-            let ended = check(Some(ended));
-            if outcome.is_ok() {
-                outcome = ended;
-            }
-        }
+    let shared = Shared { storage, disk, registry, metrics, budget: Arc::default(), pages: Pages::default() };
+    // Before the files are mended, which may take its time: a SIGHUP that nobody waits for ends the process.
+    let mut pools = Pools::new(shared, config, load, reload_requests, stop);
+    let prepared = spawn_blocking(move || store::prepare(&on_thread, &path).map(|lock| (lock, path))).await?;
+    let (_lock, path) = prepared?;
+    tracing::info!(path = %path.display(), jobs, "recording");
+    readiness.begin();
+    let outcome = tokio::select! {
+        () = shutdown.requested() => Ok(()),
+        died = pools.run() => died,
     };
-    if tokio::time::timeout(CLOSING_TIME, closing).await.is_err() {
+    trigger.now();
+    let Ok(closed) = tokio::time::timeout(CLOSING_TIME, pools.closed()).await else {
         tracing::warn!("the disk is too slow to close all files in time, the next start closes them");
-    }
-    outcome
+        return Ok(outcome?);
+    };
+    Ok(outcome.and(closed)?)
 }
 
-/// What `scrape-log` without a target tells the person who started it, `own` being the exporter inside it.
-pub fn banner(config: &Config, own: &Target) -> String {
-    let files = config.storage_path.join(own.directory());
-    let (instance, files) = (own.instance(), files.display());
+/// What `scrape-log` without a target tells the person who started it: the address of the exporter inside it, and of its
+/// own pages.
+pub fn banner(storage: &Path, exporter: SocketAddr, own: SocketAddr) -> String {
+    let files = storage.display();
     format!(
-        "scrape-log records this machine every {:?}. Ctrl-C stops it.\n\
-         \u{20} metrics  http://{instance}/metrics\n\
-         \u{20} page     http://{instance}/\n\
-         \u{20} files    {files}  (tail -F {files}/vitals-*.log)\n\
+        "scrape-log records this machine. Ctrl-C stops it.\n\
+         \u{20} files    {files}  (tail -F {files}/*/vitals-*.log)\n\
+         \u{20} targets  http://{own}/targets\n\
+         \u{20} metrics  http://{exporter}/metrics\n\
          \u{20} others   run vitals-exporter on each host, then: scrape-log --target HOST:9100 --target ...",
-        config.interval,
     )
 }
 
@@ -147,14 +220,5 @@ pub fn reachable(address: SocketAddr) -> SocketAddr {
         IpAddr::V4(ip) if ip.is_unspecified() => SocketAddr::new(Ipv4Addr::LOCALHOST.into(), address.port()),
         IpAddr::V6(ip) if ip.is_unspecified() => SocketAddr::new(Ipv6Addr::LOCALHOST.into(), address.port()),
         _ => address,
-    }
-}
-
-fn check(
-    ended: Option<Result<Result<(), tokio::task::JoinError>, tokio::task::JoinError>>,
-) -> Result<(), Error> {
-    match ended {
-        Some(Ok(Err(error)) | Err(error)) => Err(Error::Task(error)),
-        Some(Ok(Ok(()))) | None => Ok(()),
     }
 }

@@ -33,7 +33,7 @@ pub struct Entry {
     pub interval: Duration,
     /// What a scrape may take.
     pub timeout: Duration,
-    state: Mutex<State>,
+    state: Arc<Mutex<State>>,
 }
 
 /// A target that is not scraped.
@@ -83,7 +83,14 @@ impl Entry {
         discovered_labels: Labels,
         (interval, timeout): (Duration, Duration),
     ) -> Self {
-        Self { job, url, labels, discovered_labels, interval, timeout, state: Mutex::default() }
+        Self { job, url, labels, discovered_labels, interval, timeout, state: Arc::default() }
+    }
+
+    /// Goes on with the state of `other`, which is the same target with other settings.
+    #[must_use]
+    pub(super) fn continuing(mut self, other: &Entry) -> Self {
+        self.state = Arc::clone(&other.state);
+        self
     }
 
     /// How the last scrape went.

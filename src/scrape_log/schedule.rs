@@ -2,8 +2,6 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use super::target::stable_hash;
-
 /// A wall clock that went back by more than this starts a new file instead of being bridged.
 const LARGEST_BRIDGED_STEP: Duration = Duration::from_secs(300);
 /// A tick is used late up to this part of the interval.
@@ -19,15 +17,19 @@ pub(super) fn wall_milliseconds() -> i64 {
     }
 }
 
-/// The ticks of one target: every interval, at a phase that its URL decides, aligned to the wall clock. So targets
-/// are spread over the interval, and a restart does not move them. A target that has nobody to share the machine
+/// The ticks of one target: every interval, at a phase that its identity decides, aligned to the wall clock. So
+/// targets are spread over the interval, and a restart does not move them. A target that has nobody to share the machine
 /// with is also scraped at once, for the person who waits to see something.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Schedule {
     interval_milliseconds: i64,
     phase_milliseconds: i64,
+    identity: u64,
     alone: bool,
+    /// The planned time of the tick that was given last.
     last: Option<Instant>,
+    /// That of the one before.
+    before: Option<Instant>,
 }
 
 /// The next scrape.
@@ -37,15 +39,25 @@ pub(super) struct Tick {
     pub(super) delay: Duration,
     /// The planned time, in milliseconds since 1970 UTC.
     pub(super) planned_milliseconds: i64,
+    /// The planned time by the monotonic clock.
+    pub(super) due: Instant,
     /// How many ticks passed unused since the last scrape, because it took too long.
     pub(super) missed: u64,
 }
 
 impl Schedule {
-    pub(super) fn new(url: &str, interval: Duration, alone: bool) -> Self {
-        let interval_milliseconds = i64::try_from(interval.as_millis()).unwrap_or(i64::MAX).max(1);
-        let phase = stable_hash(url.as_bytes()) % interval_milliseconds.unsigned_abs();
-        Self { interval_milliseconds, phase_milliseconds: phase.cast_signed(), alone, last: None }
+    /// The ticks of the target whose [`Target::identity`](super::Target::identity) this is.
+    pub(super) fn new(identity: u64, interval: Duration, alone: bool) -> Self {
+        let (interval_milliseconds, phase_milliseconds) = times(identity, interval);
+        Self { interval_milliseconds, phase_milliseconds, identity, alone, last: None, before: None }
+    }
+
+    /// Goes on with another interval. The tick that was given last is forgotten if it is not used.
+    pub(super) fn set_interval(&mut self, interval: Duration, last_is_used: bool) {
+        (self.interval_milliseconds, self.phase_milliseconds) = times(self.identity, interval);
+        if !last_is_used {
+            self.last = self.before;
+        }
     }
 
     /// The tick that follows, by what the clocks say now. The wall clock decides the phase; the monotonic one
@@ -53,6 +65,7 @@ impl Schedule {
     /// has just passed, because the scrape before it took until its deadline, is used late, not lost.
     pub(super) fn next(&mut self, now: Instant, wall_milliseconds: i64) -> Tick {
         let interval = self.interval_milliseconds;
+        self.before = self.last;
         let mut wait = (self.phase_milliseconds - wall_milliseconds).rem_euclid(interval);
         let mut missed = 0;
         if let Some(last) = self.last {
@@ -72,9 +85,16 @@ impl Schedule {
         }
         let delay = Duration::from_millis(wait.max(0).unsigned_abs());
         let late = Duration::from_millis((-wait).max(0).unsigned_abs());
-        self.last = now.checked_add(delay).and_then(|start| start.checked_sub(late)).or(Some(now));
-        Tick { delay, planned_milliseconds: wall_milliseconds.saturating_add(wait), missed }
+        let due = now.checked_add(delay).and_then(|start| start.checked_sub(late)).unwrap_or(now);
+        self.last = Some(due);
+        Tick { delay, planned_milliseconds: wall_milliseconds.saturating_add(wait), due, missed }
     }
+}
+
+/// The interval and the phase in it, in milliseconds.
+fn times(identity: u64, interval: Duration) -> (i64, i64) {
+    let interval = i64::try_from(interval.as_millis()).unwrap_or(i64::MAX).max(1);
+    (interval, (identity % interval.unsigned_abs()).cast_signed())
 }
 
 /// Gives each scrape of a target its timestamp, each later than the one before.
@@ -120,7 +140,9 @@ impl Stamps {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scrape_log::target::stable_hash;
 
+    const HASH: u64 = 0xaf63_f54c_8601_f577;
     const INTERVAL: Duration = Duration::from_secs(15);
     const START: i64 = 1_795_226_400_000;
 
@@ -132,12 +154,12 @@ mod tests {
     fn phases_are_spread_and_survive_restarts() {
         let mut buckets = [0; 15];
         for host in 0..1500 {
-            let url = format!("http://host{host}:9100/metrics");
+            let identity = stable_hash(format!("http://host{host}:9100/metrics").as_bytes());
             let now = Instant::now();
-            let first = Schedule::new(&url, INTERVAL, false).next(now, START).planned_milliseconds;
+            let first = Schedule::new(identity, INTERVAL, false).next(now, START).planned_milliseconds;
             let again =
-                Schedule::new(&url, INTERVAL, false).next(now, START + 3_600_123).planned_milliseconds;
-            assert_eq!((again - first) % 15_000, 0, "{url}");
+                Schedule::new(identity, INTERVAL, false).next(now, START + 3_600_123).planned_milliseconds;
+            assert_eq!((again - first) % 15_000, 0, "{host}");
             assert!((START..START + 15_000).contains(&first));
             buckets[((first - START) / 1000) as usize] += 1;
         }
@@ -146,7 +168,7 @@ mod tests {
 
     #[test]
     fn ticks_follow_each_other() {
-        let mut schedule = Schedule::new("x", INTERVAL, false);
+        let mut schedule = Schedule::new(HASH, INTERVAL, false);
         let mut now = Instant::now();
         let mut wall = START;
         let first = schedule.next(now, wall);
@@ -179,11 +201,14 @@ mod tests {
     fn a_target_that_is_alone_is_scraped_at_once_and_then_at_its_phase() {
         let now = Instant::now();
         for wall in (START..START + 15_000).step_by(500) {
-            let mut schedule = Schedule::new("x", INTERVAL, true);
+            let mut schedule = Schedule::new(HASH, INTERVAL, true);
             let first = schedule.next(now, wall);
-            assert_eq!(first, Tick { delay: Duration::ZERO, planned_milliseconds: wall, missed: 0 });
+            assert_eq!(
+                first,
+                Tick { delay: Duration::ZERO, planned_milliseconds: wall, due: now, missed: 0 }
+            );
             let second = schedule.next(later(now, 200), wall + 200);
-            let phase = Schedule::new("x", INTERVAL, false).phase_milliseconds;
+            let phase = Schedule::new(HASH, INTERVAL, false).phase_milliseconds;
             assert_eq!((second.planned_milliseconds.rem_euclid(15_000), second.missed), (phase, 0));
             assert!(second.delay > INTERVAL / 2 - Duration::from_millis(201), "{second:?}");
         }
@@ -191,7 +216,7 @@ mod tests {
 
     #[test]
     fn a_timer_that_fires_before_the_wall_clock_gets_there_does_not_double_the_tick() {
-        let mut schedule = Schedule::new("x", INTERVAL, false);
+        let mut schedule = Schedule::new(HASH, INTERVAL, false);
         let now = Instant::now();
         let first = schedule.next(now, START);
         let at = now + first.delay;
@@ -203,13 +228,68 @@ mod tests {
     #[test]
     fn setting_the_wall_clock_neither_stops_nor_bunches_scrapes() {
         for step in [-3_600_000 - 7_000, -7_000, 7_000, 3_600_000 + 7_000] {
-            let mut schedule = Schedule::new("x", INTERVAL, false);
+            let mut schedule = Schedule::new(HASH, INTERVAL, false);
             let now = Instant::now();
             let first = schedule.next(now, START);
             let tick = schedule.next(now + first.delay, first.planned_milliseconds + step);
             assert!(tick.delay > INTERVAL / 2 && tick.delay <= INTERVAL * 3 / 2, "{step}: {tick:?}");
             assert_eq!(tick.missed, 0, "{step}");
         }
+    }
+
+    #[test]
+    fn a_machine_that_slept_goes_on_at_its_phase() {
+        // The monotonic clock stands still while the machine sleeps, and with it the timer: it fires hours late.
+        let mut schedule = Schedule::new(HASH, INTERVAL, false);
+        let mut stamps = Stamps::default();
+        let now = Instant::now();
+        let first = schedule.next(now, START);
+        let slept = 8 * 3_600_000 + 4321;
+        let (at, wall) = (now + first.delay, first.planned_milliseconds + slept);
+        let stamp = stamps.next(at, wall, first.planned_milliseconds);
+        assert_eq!(
+            stamp,
+            Stamp { milliseconds: wall, clock_went_back: false },
+            "not the time that was planned"
+        );
+        let tick = schedule.next(at, wall);
+        assert_eq!((tick.planned_milliseconds - first.planned_milliseconds) % 15_000, 0);
+        assert_eq!((tick.planned_milliseconds - wall, tick.missed), (15_000 - 4321, 0));
+    }
+
+    #[test]
+    fn another_interval_takes_the_place_of_the_tick_that_is_waited_for() {
+        let now = Instant::now();
+        for (old, new) in [(15_000, 5000), (5000, 15_000), (60_000, 1000), (1000, 60_000), (15_000, 15_000)] {
+            let [old, new] = [old, new].map(Duration::from_millis);
+            let mut schedule = Schedule::new(HASH, old, false);
+            let first = schedule.next(now, START);
+            let (at, wall) = (now + first.delay, first.planned_milliseconds);
+            for waited in [0, 200, 900] {
+                let mut schedule = schedule;
+                let given = schedule.next(at, wall);
+                assert_eq!(given.planned_milliseconds - wall, old.as_millis() as i64);
+                schedule.set_interval(new, false);
+                let tick = schedule.next(later(at, waited), wall + waited as i64);
+                let gap = tick.due - at;
+                assert!(gap > new / 2 || tick.missed == 0, "{old:?} {new:?} {waited}: {gap:?}");
+                assert!(gap <= (new * 3 / 2).max(Duration::from_millis(waited)), "{old:?} {new:?}: {gap:?}");
+                assert_eq!(tick.missed, 0);
+                let phase = HASH % new.as_millis() as u64;
+                assert_eq!(tick.planned_milliseconds.rem_euclid(new.as_millis() as i64), phase as i64);
+            }
+        }
+    }
+
+    #[test]
+    fn ticks_say_when_they_were_due() {
+        let mut schedule = Schedule::new(HASH, INTERVAL, false);
+        let now = Instant::now();
+        let first = schedule.next(now, START);
+        assert_eq!(first.due, now + first.delay);
+        let late =
+            schedule.next(first.due + Duration::from_millis(15_003), first.planned_milliseconds + 15_003);
+        assert_eq!((late.delay, late.due), (Duration::ZERO, first.due + INTERVAL));
     }
 
     #[test]

@@ -78,6 +78,11 @@ impl Running {
         schedstat.filter_map(|text| text.split(' ').next()?.parse::<u64>().ok()).sum()
     }
 
+    /// Sends a signal.
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
     /// Whether the program still runs.
     pub fn is_alive(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
@@ -86,7 +91,7 @@ impl Running {
     /// Sends SIGTERM and waits for the end; fails when that takes longer than `limit`. Gives the exit status and
     /// all that was printed.
     pub fn terminate(mut self, limit: Duration) -> (ExitStatus, String) {
-        kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
+        self.signal(Signal::TERM);
         let end = Instant::now() + limit;
         let status = loop {
             if let Some(status) = self.child.try_wait().unwrap() {

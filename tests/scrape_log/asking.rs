@@ -14,6 +14,7 @@ pub fn prepare(http: HttpSettings) -> Result<Arc<Prepared>, SetupError> {
         accept: "text/plain;version=0.0.4;q=1,*/*;q=0.1",
         user_agent: "test/1",
         deadline_header: Some("x-prometheus-scrape-timeout-seconds"),
+        more_headers: Vec::new(),
         limits: Limits::DEFAULT,
         http,
     };

@@ -277,6 +277,7 @@ fn a_body_that_is_no_text_of_lines_needs_no_line_end() {
         accept: "application/json",
         user_agent: "test/1",
         deadline_header: None,
+        more_headers: vec![("x-refresh", "60".to_owned())],
         limits: Limits { line_bytes: None, ..Limits::DEFAULT },
         http: HttpSettings::default(),
     };
@@ -285,7 +286,9 @@ fn a_body_that_is_no_text_of_lines_needs_no_line_end() {
     assert_eq!(block_on(async { fetch(&mut client, LONG).await }).unwrap(), body);
     let request = peer.requests()[0].to_lowercase();
     assert!(
-        request.contains("\r\naccept: application/json\r\n") && !request.contains("timeout"),
+        request.contains("\r\naccept: application/json\r\n")
+            && !request.contains("timeout")
+            && request.contains("\r\nx-refresh: 60\r\n"),
         "{request}"
     );
 }

@@ -2,13 +2,16 @@
 #![allow(clippy::unwrap_used)]
 
 mod asking;
+mod bench;
 mod client;
 #[path = "../common/mod.rs"]
 mod common;
 mod credentials;
+mod discovery;
 mod memory;
 mod pages;
 mod peer;
+mod pools;
 mod recorder;
 mod redirects;
 mod tls;

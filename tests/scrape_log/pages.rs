@@ -16,7 +16,7 @@ use vitals::exposition::{Format, Line, Parser};
 use vitals::scrape_log::labels::Labels;
 use vitals::scrape_log::metrics::{Files, Metrics, ScrapeFigures, ScrapeResult, StorageFigures};
 use vitals::scrape_log::registry::{Dropped, Entry, Registry, Snapshot};
-use vitals::scrape_log::service::{Addresses, Recording, ReloadRequest, Service, Shared};
+use vitals::scrape_log::service::{Addresses, Readiness, ReloadRequest, Service, Shared};
 
 use super::common::http::{self, Response};
 use super::common::servers::{Server, prometheus, promtool};
@@ -25,7 +25,7 @@ use super::peer::Peer;
 
 struct Running {
     address: SocketAddr,
-    recording: Recording,
+    readiness: Readiness,
     metrics: Arc<Metrics>,
     _stop_on_drop: Trigger,
 }
@@ -44,12 +44,12 @@ fn shared(snapshot: Snapshot) -> Shared {
             ..StorageFigures::default()
         }),
         reload: None,
-        recording: Recording::default(),
+        readiness: Readiness::default(),
     }
 }
 
 fn start(shared: Shared) -> Running {
-    let (recording, metrics) = (shared.recording.clone(), Arc::clone(&shared.metrics));
+    let (readiness, metrics) = (shared.readiness.clone(), Arc::clone(&shared.metrics));
     let (trigger, shutdown) = Shutdown::new();
     let (send, receive) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
@@ -62,7 +62,7 @@ fn start(shared: Shared) -> Running {
         runtime.shutdown_background();
     });
     let address = receive.recv_timeout(Duration::from_secs(10)).unwrap();
-    Running { address, recording, metrics, _stop_on_drop: trigger }
+    Running { address, readiness, metrics, _stop_on_drop: trigger }
 }
 
 fn request(running: &Running, method: &str, path: &str, headers: &str) -> Response {
@@ -139,7 +139,7 @@ fn routes_and_methods() {
     assert_eq!(get(&running, "/").header("location"), Some("targets"));
     assert_eq!(get(&running, "/-/reload").header("allow"), Some("POST, PUT"));
     assert_eq!(request(&running, "POST", "/targets", "").header("allow"), Some("GET, HEAD"));
-    running.recording.begin();
+    running.readiness.begin();
     assert_eq!(get(&running, "/-/ready").status, 200);
     let page = get(&running, "/metrics");
     let want = "scrape_log_http_requests_total{code=\"404\",path=\"other\"} 2\n";

@@ -3,26 +3,28 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use vitals::base::shutdown::Shutdown;
-use vitals::scrape_log::{Config, Error, args, run};
+use vitals::scrape_log::{Error, Options, ScrapeLog, args};
 
 const PAGE: &str = "# HELP node_load1 1m load average.\n# TYPE node_load1 gauge\nnode_load1 0.5\n";
 const INTERVAL: &str = "--scrape.interval=100ms";
 
-fn config(storage: &Path, flags: &[&str]) -> Config {
+fn config(storage: &Path, flags: &[&str]) -> Options {
     let storage = format!("--storage.path={}", storage.display());
-    let args::Command::Record(options) = args::parse(["scrape-log", &storage].iter().chain(flags)).unwrap()
+    let own = "--web.listen-address=127.0.0.1:0";
+    let args::Command::Record(options) =
+        args::parse(["scrape-log", own, &storage].iter().chain(flags)).unwrap()
     else {
         panic!("{flags:?} do not record");
     };
-    Config::try_from(&*options).unwrap()
+    *options
 }
 
 /// Records until `enough` says so, and gives how long stopping took.
-fn record(config: Config, enough: impl AsyncFn()) -> (Result<(), Error>, Duration) {
+fn record(options: Options, enough: impl AsyncFn()) -> (Result<(), Error>, Duration) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let result = runtime.block_on(async {
         let (trigger, shutdown) = Shutdown::new();
-        let running = tokio::spawn(run(config, shutdown));
+        let running = tokio::spawn(async { ScrapeLog::start(options)?.run(shutdown).await });
         tokio::time::timeout(Duration::from_secs(20), enough()).await.expect("enough in time");
         trigger.now();
         let start = Instant::now();

@@ -1,12 +1,9 @@
 //! The command line.
 
-mod adapter;
 mod flags;
 mod targets;
 #[cfg(test)]
 mod tests;
-
-pub use adapter::Config;
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -18,6 +15,7 @@ use clap::ArgMatches;
 use clap::parser::ValueSource;
 
 use super::config::{self, Job, Warning};
+use super::service::Addresses;
 use crate::base::usage::Usage;
 use targets::FlagTarget;
 
@@ -57,7 +55,7 @@ pub struct Options {
     /// Where files go, and how long they stay.
     pub storage: StorageOptions,
     /// `--web.listen-address`: where the recorder's own pages are.
-    pub listen_address: SocketAddr,
+    pub addresses: Addresses,
     /// `--web.enable-lifecycle`: whether `POST /-/reload` is allowed.
     pub enable_lifecycle: bool,
     /// `--exporter.listen-address`: where the exporter listens that is started when there is no target.
@@ -155,7 +153,7 @@ impl Options {
                 sync_interval: take(&mut matches, "storage.sync-interval").unwrap_or_default(),
                 compression_level: take(&mut matches, "storage.compression-level").filter(|level| *level > 0),
             },
-            listen_address: take(&mut matches, "web.listen-address").unwrap_or(flags::WEB_ADDRESS),
+            addresses: addresses(&mut matches),
             enable_lifecycle: matches.get_flag("web.enable-lifecycle"),
             exporter_listen_address: take(&mut matches, "exporter.listen-address")
                 .unwrap_or(flags::EXPORTER_ADDRESS),
@@ -219,6 +217,13 @@ fn job(matches: &mut ArgMatches) -> Result<Job, Usage> {
         )));
     }
     Ok(Job::new(take(matches, "job").unwrap_or_default(), interval, timeout))
+}
+
+fn addresses(matches: &mut ArgMatches) -> Addresses {
+    const FLAG: &str = "web.listen-address";
+    let given = matches.value_source(FLAG) == Some(ValueSource::CommandLine);
+    let address: SocketAddr = take(matches, FLAG).unwrap_or(flags::WEB_ADDRESS);
+    if given { Addresses::Chosen(vec![address.to_string()]) } else { Addresses::Default(address) }
 }
 
 fn refuse_beside_file(matches: &ArgMatches) -> Result<(), Usage> {

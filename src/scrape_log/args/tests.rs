@@ -35,7 +35,7 @@ fn defaults() {
             compression_level: Some(1),
         }
     );
-    assert_eq!(options.listen_address.to_string(), "127.0.0.1:9980");
+    assert_eq!(options.addresses, Addresses::Default("127.0.0.1:9980".parse().unwrap()));
     assert_eq!(options.exporter_listen_address.to_string(), "127.0.0.1:9100");
     assert!(!options.enable_lifecycle);
     let [job] = jobs(&[]).try_into().unwrap();
@@ -48,8 +48,11 @@ fn defaults() {
 #[test]
 fn the_help_names_the_defaults_that_count() {
     let options = run(&[]).unwrap();
-    let given = ["--web.listen-address=127.0.0.1:9980", "--exporter.listen-address=127.0.0.1:9100"];
-    assert_eq!(run(&given).unwrap(), options);
+    let given =
+        run(&["--web.listen-address=127.0.0.1:9980", "--exporter.listen-address=127.0.0.1:9100"]).unwrap();
+    // An address that somebody chose is that one or none.
+    assert_eq!(given.addresses, Addresses::Chosen(vec!["127.0.0.1:9980".to_owned()]));
+    assert_eq!(Options { addresses: options.addresses.clone(), ..given }, options);
 }
 
 #[test]
@@ -86,7 +89,7 @@ fn targets_become_a_job() {
     assert_eq!(job.name, "web");
     let found: Vec<_> =
         groups(&job).iter().map(|group| (group.targets.concat(), group.labels.to_string())).collect();
-    let labels = r#"{__metrics_path__="/metrics", __scheme__="http"}"#;
+    let labels = "{}";
     assert_eq!(found, [("b:1".to_owned(), labels.to_owned()), ("a:1".to_owned(), labels.to_owned())]);
     assert_eq!(targets::instances(&job).collect::<Vec<_>>(), ["b:1", "a:1"]);
 }
@@ -96,8 +99,7 @@ fn parts_of_a_url_become_labels() {
     let [job] = jobs(&["--target=http://h:9115/probe?target=x%3Ay&module=http+2"]).try_into().unwrap();
     assert_eq!(
         groups(&job)[0].labels.to_string(),
-        r#"{__metrics_path__="/probe", __param_module="http 2", __param_target="x:y", __scheme__="http", "#
-            .to_owned()
+        r#"{__metrics_path__="/probe", __param_module="http 2", __param_target="x:y", "#.to_owned()
             + r#"instance="h:9115/probe?target=x%3Ay&module=http+2"}"#
     );
 }
@@ -131,10 +133,14 @@ fn jobs_of_a_file() {
 fn what_the_recorder_takes() {
     let url = "http://h:9100/metrics?collect[]=cpu&collect[]=meminfo";
     let options = run(&["--target=[::1]:1", "--target", url, "--job=x", "--storage.path=y"]).unwrap();
-    let config = Config::try_from(&options).unwrap();
-    let urls: Vec<String> = config.targets.iter().map(|target| target.endpoint().to_string()).collect();
-    assert_eq!(urls, ["http://[::1]:1/metrics", url]);
-    assert_eq!((config.job.as_str(), config.storage_path.to_str()), ("x", Some("y")));
+    let (config, _) = options.load().unwrap();
+    let [first, second] = config.jobs.try_into().unwrap();
+    assert_eq!(
+        (first.name.as_str(), second.name.as_str()),
+        ("x", "x http://h:9100/metrics?collect[]=cpu&collect[]=meminfo")
+    );
+    assert_eq!(second.params, [("collect[]".to_owned(), vec!["cpu".to_owned(), "meminfo".to_owned()])]);
+    assert_eq!(options.storage.path.to_str(), Some("y"));
 }
 
 #[test]
@@ -151,7 +157,7 @@ fn mistakes_name_the_flag_and_what_is_expected() {
     for (args, wants) in [
         (&["--target=db01"][..], &["--target", "db01:9100"][..]),
         (&["--target=a:1", "--target=http://A:1/metrics"], &["--target http://a:1/metrics", "twice"]),
-        (&["--target=http://a:1/?x=%zz"], &["--target", "the query of the URL has a %"]),
+        (&["--target=http://a:1/?x=%zz"], &["--target", "query has a %"]),
         (&["--scrape.interval=15"], &["--scrape.interval", "unit"]),
         (&["--scrape.interval=0s"], &["--scrape.interval", "at least 1ms"]),
         (&["--scrape.interval=5s", "--scrape.timeout=6s"], &["--scrape.timeout", "at most the interval"]),

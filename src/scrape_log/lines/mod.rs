@@ -33,7 +33,7 @@ use std::time::Duration;
 
 use crate::exposition::Format;
 use crate::vitals::Observation;
-use page::Walk;
+use page::{Refusal, Walk};
 use plan::{Plan, Scratch};
 use series::Speller;
 
@@ -82,6 +82,8 @@ pub(super) struct Scrape<'a> {
 pub(super) struct Summary {
     /// Why the scrape counts as failed.
     pub(super) error: Option<String>,
+    /// It failed for a cap of its job.
+    pub(super) is_beyond_limit: bool,
     /// The samples of the page that could be read.
     pub(super) scraped: usize,
     /// Those that were written.
@@ -145,6 +147,14 @@ impl Lines {
         Self { url, interval, speller: Speller::new(rules), plan: Plan::default(), metadata_due: true }
     }
 
+    /// Goes on by other rules.
+    pub(super) fn set_rules(&mut self, rules: Rules) {
+        if *self.speller.rules() != rules {
+            self.speller = Speller::new(rules);
+            self.plan.clear();
+        }
+    }
+
     /// Has the metadata written again with the next scrape, after what was made last did not get into the file.
     pub(super) fn forget_metadata(&mut self) {
         self.metadata_due = true;
@@ -177,12 +187,13 @@ impl Lines {
                 let walk = Walk::new(&mut self.plan, workspace, &mut self.speller, self.metadata_due, format);
                 walk.write(page, &mut summary, observation)
             }
-            Err(error) => Err(error.to_owned()),
+            Err(error) => Err(Refusal { problem: error.to_owned(), is_limit: false }),
         };
         match read {
             Ok(()) => self.metadata_due = false,
-            Err(error) => {
-                summary.error = Some(error);
+            Err(Refusal { problem, is_limit }) => {
+                summary.error = Some(problem);
+                summary.is_beyond_limit = is_limit;
                 summary.written = 0;
                 workspace.record.truncate(start);
                 release(&mut workspace.record);

@@ -11,6 +11,24 @@ use crate::vitals::Observation;
 /// The last line of a page in OpenMetrics.
 const END_OF_PAGE: &[u8] = b"# EOF";
 
+/// Why a page counts for nothing.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    pub(super) problem: String,
+    /// It is beyond a cap of the job.
+    pub(super) is_limit: bool,
+}
+
+impl Refusal {
+    fn bad(problem: String) -> Self {
+        Self { problem: format!("page: {problem}"), is_limit: false }
+    }
+
+    fn limit(problem: &str) -> Self {
+        Self { problem: format!("page: {problem}"), is_limit: true }
+    }
+}
+
 /// One page on its way into the record.
 #[derive(Debug)]
 pub(super) struct Walk<'a> {
@@ -44,7 +62,7 @@ impl<'a> Walk<'a> {
         page: &[u8],
         summary: &mut Summary,
         observation: &mut Observation,
-    ) -> Result<(), String> {
+    ) -> Result<(), Refusal> {
         let mut rest = page;
         let mut ended = self.format == Format::Text;
         while let Some(&first) = rest.first() {
@@ -70,19 +88,21 @@ impl<'a> Walk<'a> {
             };
             rest = rest.get(length..).unwrap_or_default();
             if self.record.len() > MAX_SCRAPE_BYTES {
-                return Err(format!("page: its samples come to more than {MAX_SCRAPE_BYTES} bytes of lines"));
+                let problem = format!("its samples come to more than {MAX_SCRAPE_BYTES} bytes of lines");
+                return Err(Refusal::limit(&problem));
             }
         }
         if !ended {
-            return Err("page: it ends without # EOF, so a part of it is missing".to_owned());
+            return Err(Refusal::bad("it ends without # EOF, so a part of it is missing".to_owned()));
         }
         if let Some(limit) = self.speller.rules().limits.samples.filter(|&limit| summary.written > limit) {
-            return Err(format!("page: it has {} samples, sample_limit is {limit}", summary.written));
+            let problem = format!("it has {} samples, sample_limit is {limit}", summary.written);
+            return Err(Refusal::limit(&problem));
         }
         if let Some(first) = &summary.first_bad_line
             && summary.scraped == 0
         {
-            return Err(format!("page: nothing in it can be read: {first}"));
+            return Err(Refusal::bad(format!("nothing in it can be read: {first}")));
         }
         self.recall.finish();
         Ok(())
@@ -160,7 +180,7 @@ impl<'a> Walk<'a> {
         rest: &[u8],
         summary: &mut Summary,
         observation: &mut Observation,
-    ) -> Result<usize, String> {
+    ) -> Result<usize, Refusal> {
         let number = |line: usize| memchr::memchr_iter(b'\n', before).count() + line;
         let bad_line = |summary: &mut Summary, line: usize, problem: &'static str| {
             summary.bad_line(|| ParseError { line: number(line), problem }.to_string());
@@ -213,7 +233,7 @@ impl<'a> Walk<'a> {
         sample: &Sample<'_, '_>,
         summary: &mut Summary,
         bad_line: impl FnOnce(&mut Summary, &'static str),
-    ) -> Result<Option<Entry>, String> {
+    ) -> Result<Option<Entry>, Refusal> {
         let start = self.record.len();
         let text = up_to_value(line, sample);
         match self.speller.push(self.record, sample) {
@@ -223,7 +243,7 @@ impl<'a> Walk<'a> {
                 bad_line(summary, "metric_relabel_configs leave it without a valid name");
                 return Ok(None);
             }
-            Fate::BeyondLimit(problem) => return Err(format!("page: {problem}")),
+            Fate::BeyondLimit(problem) => return Err(Refusal::limit(&problem)),
         }
         let written = self.record.get(start..).unwrap_or_default();
         let series = hash(written);

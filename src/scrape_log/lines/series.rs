@@ -13,7 +13,7 @@ use crate::scrape_log::relabel::{self, Rule};
 const NAME: &str = "__name__";
 
 /// What the samples of a target get, and what they have to keep to.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(in crate::scrape_log) struct Rules {
     /// The target's labels.
     pub(in crate::scrape_log) labels: Labels,

@@ -5,9 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::config::Job;
 use super::lines::{Lines, Rules, Scrape, Summary, Workspace};
 use super::store::{Disk, Entry, PeopleLog, Samples};
-use super::{Config, Target};
+use super::target::Target;
 use crate::vitals::{Observation, Vitals};
 
 /// How often a scrape is tried to be written. A failed fsync asks for a new file, whose making needs an fsync too.
@@ -36,13 +37,19 @@ pub(super) struct Moment {
     pub(super) missed: u64,
 }
 
+/// What became of a scrape.
+#[derive(Debug)]
+pub(super) struct Recorded {
+    pub(super) summary: Summary,
+    /// Whether its samples are in the file.
+    pub(super) stored: bool,
+}
+
 impl Recorder {
-    pub(super) fn new(target: &Target, config: &Config, disk: &Arc<dyn Disk>) -> Self {
-        let directory = config.storage_path.join(target.directory());
-        let labels = [("job", config.job.as_str()), ("instance", target.instance())].into_iter().collect();
-        let rules = Rules { labels, ..Rules::default() };
+    pub(super) fn new(target: &Target, job: &Job, storage: &Path, disk: &Arc<dyn Disk>) -> Self {
+        let directory = storage.join(target.directory());
         Self {
-            lines: Lines::new(target.endpoint().to_string(), config.interval, rules),
+            lines: Lines::new(target.url().to_owned(), target.interval(), rules(target, job)),
             samples_trouble: Trouble::new("samples", &directory),
             people_trouble: Trouble::new("the log for people", &directory),
             samples: Samples::new(Arc::clone(disk), directory.clone()),
@@ -52,13 +59,19 @@ impl Recorder {
         }
     }
 
+    /// Goes on by the rules of another job.
+    pub(super) fn set_job(&mut self, target: &Target, job: &Job) {
+        self.lines.set_rules(rules(target, job));
+    }
+
     /// Writes one scrape. Trouble with the files is logged when it begins and ends, and never ends the recording.
-    pub(super) fn record(&mut self, scrape: &Scrape<'_>, moment: Moment) -> Summary {
+    pub(super) fn record(&mut self, scrape: &Scrape<'_>, moment: Moment) -> Recorded {
         let (summary, written) =
             Workspace::lend(|workspace| self.write_samples(workspace, scrape, moment.clock_went_back));
         if written.is_err() {
             self.lines.forget_metadata();
         }
+        let stored = written.is_ok();
         self.samples_trouble.note(written);
         let elapsed = self.before.as_ref().map_or_else(Default::default, |(_, at)| moment.started - *at);
         let before = self.before.as_ref().map(|(observation, _)| observation);
@@ -77,7 +90,7 @@ impl Recorder {
             self.now =
                 self.before.replace((seen, moment.started)).map_or_else(Default::default, |(old, _)| old);
         }
-        summary
+        Recorded { summary, stored }
     }
 
     /// Writes the samples, trying again where need be: a call that failed, or a file that can't be trusted any more,
@@ -124,6 +137,15 @@ impl Recorder {
                 "samples files could not be closed, the next start closes them"
             );
         }
+    }
+}
+
+fn rules(target: &Target, job: &Job) -> Rules {
+    Rules {
+        labels: target.labels().clone(),
+        honor_labels: job.honor_labels,
+        metric_relabel: job.metric_relabel.clone(),
+        limits: job.limits,
     }
 }
 

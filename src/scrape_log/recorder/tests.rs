@@ -4,12 +4,21 @@ use crate::scrape_log::schedule::Stamp;
 use crate::scrape_log::store::tests::{Fault, FaultyDisk};
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 const NOON: i64 = 1_795_262_400_000;
 const ENOSPC: i32 = 28;
 const EIO: i32 = 5;
+
+fn job() -> Job {
+    Job::new("node".to_owned(), Duration::from_secs(15), Duration::from_secs(10))
+}
+
+fn target() -> Target {
+    let discovered = [("__address__", "db01:9100")].into_iter().collect();
+    Target::discovered(&job(), discovered).unwrap().unwrap()
+}
 
 struct Bench {
     storage: tempfile::TempDir,
@@ -18,23 +27,11 @@ struct Bench {
     number: i64,
 }
 
-fn config(storage_path: &Path) -> Config {
-    Config {
-        targets: vec![Target::parse("db01:9100").unwrap()],
-        interval: Duration::from_secs(15),
-        timeout: Duration::from_secs(10),
-        storage_path: storage_path.to_owned(),
-        job: "node".to_owned(),
-        listen_address: std::net::SocketAddr::from(([127, 0, 0, 1], 9100)),
-    }
-}
-
 impl Bench {
     fn new() -> Self {
         let storage = tempfile::tempdir().unwrap();
         let disk = FaultyDisk::default();
-        let config = config(storage.path());
-        let recorder = Recorder::new(&config.targets[0], &config, &disk.shared());
+        let recorder = Recorder::new(&target(), &job(), storage.path(), &disk.shared());
         Self { storage, disk, recorder, number: 0 }
     }
 
@@ -56,10 +53,12 @@ impl Bench {
             duration: Duration::from_millis(5),
             page: Ok((page.as_bytes(), Format::Text)),
         };
-        self.recorder.record(
-            &scrape,
-            Moment { started: Instant::now(), clock_went_back: stamp.clock_went_back, missed: 0 },
-        )
+        self.recorder
+            .record(
+                &scrape,
+                Moment { started: Instant::now(), clock_went_back: stamp.clock_went_back, missed: 0 },
+            )
+            .summary
     }
 
     fn samples_files(&self) -> BTreeMap<String, String> {
@@ -234,8 +233,7 @@ fn the_log_for_people_goes_on_behind_its_last_whole_line() {
     let whole = fs::read_to_string(&path).unwrap();
     assert!(whole.starts_with("time=2026-11-21T12:00:15.000Z up=1 "), "{whole}");
     fs::write(&path, format!("{whole}time=2026-11-21T12:0")).unwrap();
-    let config = config(bench.storage.path());
-    bench.recorder = Recorder::new(&config.targets[0], &config, &bench.disk.shared());
+    bench.recorder = Recorder::new(&target(), &job(), bench.storage.path(), &bench.disk.shared());
     bench.scrape();
     let text = fs::read_to_string(&path).unwrap();
     assert_eq!(text.lines().count(), 2, "{text}");

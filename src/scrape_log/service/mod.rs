@@ -47,14 +47,14 @@ pub struct Shared {
     /// Whom to ask for a reload; `None` without `--web.enable-lifecycle`.
     pub reload: Option<mpsc::Sender<ReloadRequest>>,
     /// Set once recording has begun.
-    pub recording: Recording,
+    pub readiness: Readiness,
 }
 
 /// Whether recording has begun. Clones are one.
 #[derive(Clone, Debug, Default)]
-pub struct Recording(Arc<AtomicBool>);
+pub struct Readiness(Arc<AtomicBool>);
 
-impl Recording {
+impl Readiness {
     /// It has.
     pub fn begin(&self) {
         self.0.store(true, Ordering::Relaxed);

@@ -94,7 +94,7 @@ impl Routes {
             "/api/v1/targets" => self.page(request, Inner::targets_api).await,
             "/metrics" => self.page(request, Inner::metrics).await,
             "/-/healthy" => plain(StatusCode::OK, "scrape-log is healthy.\n"),
-            "/-/ready" if self.0.shared.recording.has_begun() => {
+            "/-/ready" if self.0.shared.readiness.has_begun() => {
                 plain(StatusCode::OK, "scrape-log is ready.\n")
             }
             "/-/ready" => {

@@ -17,6 +17,7 @@ pub struct Prepared {
     accept: HeaderValue,
     user_agent: HeaderValue,
     deadline_header: Option<HeaderName>,
+    more_headers: Vec<(HeaderName, HeaderValue)>,
     compression: bool,
     authorization: Option<Authorization>,
     pub(super) follow_redirects: bool,
@@ -38,7 +39,7 @@ impl Prepared {
     /// # Errors
     /// Something can't be read or used. The text names the key and the file, and says what to do.
     pub fn new(settings: &Settings) -> Result<Self, SetupError> {
-        let Settings { accept, user_agent, deadline_header, limits, http } = settings;
+        let Settings { accept, user_agent, deadline_header, more_headers, limits, http } = settings;
         let authorization = http.credentials.as_ref().map(Authorization::new);
         authorization.as_ref().map(Authorization::header).transpose()?;
         let wrong = |what: &str| SetupError(format!("{what} can't be sent in a header"));
@@ -46,6 +47,13 @@ impl Prepared {
             accept: HeaderValue::from_str(accept).map_err(|_| wrong(accept))?,
             user_agent: HeaderValue::from_str(user_agent).map_err(|_| wrong(user_agent))?,
             deadline_header: deadline_header.map(HeaderName::from_static),
+            more_headers: more_headers
+                .iter()
+                .map(|(name, value)| {
+                    let value = HeaderValue::from_str(value).map_err(|_| wrong(value))?;
+                    Ok((HeaderName::from_static(name), value))
+                })
+                .collect::<Result<_, SetupError>>()?,
             compression: http.compression,
             authorization,
             follow_redirects: http.follow_redirects,
@@ -70,6 +78,9 @@ impl Prepared {
         headers.insert(header::USER_AGENT, self.user_agent.clone());
         if let Some(name) = &self.deadline_header {
             headers.insert(name, told.deadline_seconds.clone());
+        }
+        for (name, value) in &self.more_headers {
+            headers.insert(name, value.clone());
         }
         if let Some(authorization) = self.authorization.as_ref().filter(|_| trusted) {
             headers.insert(header::AUTHORIZATION, authorization.header()?);

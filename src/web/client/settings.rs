@@ -29,6 +29,8 @@ pub struct Settings {
     pub user_agent: &'static str,
     /// The header that tells the peer the deadline in seconds, in lower case.
     pub deadline_header: Option<&'static str>,
+    /// More headers that are the same each time: names in lower case, with their values.
+    pub more_headers: Vec<(&'static str, String)>,
     /// The caps on each answer.
     pub limits: Limits,
     /// Credentials, TLS, redirects and compression.
