@@ -3,6 +3,7 @@
 
 mod asking;
 mod bench;
+mod check_config;
 mod client;
 #[path = "../common/mod.rs"]
 mod common;

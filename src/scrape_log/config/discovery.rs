@@ -180,20 +180,19 @@ pub(super) fn read_labels(fields: &mut Fields<'_>, key: &'static str) -> Labels 
 }
 
 fn check_address(target: &str) -> Result<(), String> {
+    // What is before an @ may be a password.
+    let shown = target.rsplit_once('@').map_or(target.to_owned(), |(_, host)| format!("...@{host}"));
     if target.contains("://") {
-        return Err(format!(
-            "the target {target:?} is a URL, expected HOST:PORT: its parts go into scheme and metrics_path"
-        ));
+        Err(format!(
+            "the target {shown:?} is a URL, expected HOST:PORT: its parts go into scheme and metrics_path"
+        ))
+    } else if target.contains('/') {
+        Err(format!("the target {shown:?} has a path, expected HOST:PORT: the path goes into metrics_path"))
+    } else if target.is_empty() {
+        Err("a target is empty, expected HOST:PORT".to_owned())
+    } else {
+        Ok(())
     }
-    if target.contains('/') {
-        return Err(format!(
-            "the target {target:?} has a path, expected HOST:PORT: the path goes into metrics_path"
-        ));
-    }
-    if target.is_empty() {
-        return Err("a target is empty, expected HOST:PORT".to_owned());
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -257,7 +257,11 @@ const MISTAKES: [(&str, &str, &str); 57] = [
         "",
     ),
     ("authorization: {type: 'a b', credentials: hunter2}", "3:25: type has to be a word", ""),
-    ("{basic_auth: {username: a}, bearer_token: hunter2}", "3:45: expected one of basic_auth", ""),
+    (
+        "static_configs: [{targets: ['http://me:hunter2@x/']}]",
+        "3:31: the target \"...@x/\" is a URL",
+        "metrics_path",
+    ),
     ("tls_config: {cert_file: a}", "3:27: a client certificate needs its key", "key_file"),
     ("tls_config: {key: hunter2}", "3:21: the key belongs to a client certificate", "cert_file"),
     ("tls_config: {ca: hunter2, ca_file: b}", "3:38: ca and ca_file are both", ""),
@@ -304,21 +308,29 @@ const MISTAKES: [(&str, &str, &str); 57] = [
 #[test]
 fn mistakes_say_where_and_what_is_expected() {
     for (keys, start, also) in MISTAKES {
-        let keys = match keys.strip_prefix('{') {
-            Some(_) => format!("<<: {keys}"),
-            None => keys.to_owned(),
-        };
         let text = format!("scrape_configs:\n- job_name: a\n  {keys}\n");
-        let found = problems(&text);
-        let first = found.first().unwrap();
-        // A merged mapping stands behind `<<: `, without its brace.
-        let start = if keys.starts_with("<<") { start.split_once(' ').unwrap().1 } else { start };
-        assert!(first.contains(start) && first.contains(also), "{keys}: {first}");
-        assert!(first.starts_with("p.yml:3:"), "{first}");
-        assert_eq!(found.len(), 1, "{found:?}");
         let error = parse(&text, Path::new("p.yml")).unwrap_err();
+        let [only] = error.problems() else { panic!("{keys}: {error:?}") };
+        let only = only.to_string();
+        assert!(only.starts_with(&format!("p.yml:{start}")) && only.contains(also), "{keys}: {only}");
         assert!(!format!("{error} {} {error:?}", error.details()).contains("hunter2"), "{keys}");
     }
+}
+
+#[test]
+fn one_kind_of_credentials() {
+    let text = "scrape_configs:\n- job_name: a\n  basic_auth: {username: a}\n  bearer_token: hunter2\n";
+    assert_eq!(
+        problems(text),
+        ["p.yml:4:17: expected one of basic_auth, authorization and bearer_token, found several"]
+    );
+}
+
+#[test]
+fn files_of_other_systems() {
+    let Config { jobs } =
+        read("\u{feff}scrape_configs:\r\n- job_name: a\r\n  static_configs:\r\n  - targets: [a]\r\n");
+    assert_eq!((jobs[0].name.as_str(), jobs[0].discoveries.len()), ("a", 1));
 }
 
 #[test]
@@ -395,6 +407,8 @@ fn target_groups_in_yaml_and_json() {
     assert_eq!(json, yaml);
     assert_eq!(json[0].targets, ["a:1", "b:2"]);
     assert_eq!(groups("").unwrap(), []);
+    let tabs = groups("[\n\t{\n\t\t\"targets\":[\"a:1\"],\n\t\t\"labels\":{\"path\":\"a\\/b\\u00e9\\ud83d\\ude00\"}\n\t}\n]\n").unwrap();
+    assert_eq!(tabs[0].labels.get("path"), "a/bé😀");
     let error = groups("[{\"targets\": [\"a:1\"], \"lables\": {}}]").unwrap_err().to_string();
     assert!(error.starts_with("t.json:1:23: unknown key \"lables\" in a target group"), "{error}");
     assert!(groups("{}").is_err());
