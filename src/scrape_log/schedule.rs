@@ -6,6 +6,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 const LARGEST_BRIDGED_STEP: Duration = Duration::from_secs(300);
 /// A tick is used late up to this part of the interval.
 const LARGEST_LATE_SHARE: i64 = 4;
+/// Where one interval follows another, two scrapes may be nearer than the shorter of them, but not than this.
+const LEAST_DISTANCE_MILLISECONDS: i64 = 10;
 /// A timestamp this near to the planned time is written as the planned one; steady distances compress well.
 const SNAP_MILLISECONDS: i64 = 2;
 
@@ -30,6 +32,10 @@ pub(super) struct Schedule {
     last: Option<Instant>,
     /// That of the one before.
     before: Option<Instant>,
+    /// After another interval was set: the tick is still to come with which its phase begins.
+    changing: bool,
+    /// A tick of the interval before that was waited for when another was set.
+    held: Option<Tick>,
 }
 
 /// The next scrape.
@@ -49,15 +55,53 @@ impl Schedule {
     /// The ticks of the target whose [`Target::identity`](super::Target::identity) this is.
     pub(super) fn new(identity: u64, interval: Duration, alone: bool) -> Self {
         let (interval_milliseconds, phase_milliseconds) = times(identity, interval);
-        Self { interval_milliseconds, phase_milliseconds, identity, alone, last: None, before: None }
+        Self {
+            interval_milliseconds,
+            phase_milliseconds,
+            identity,
+            alone,
+            last: None,
+            before: None,
+            changing: false,
+            held: None,
+        }
     }
 
-    /// Goes on with another interval. The tick that was given last is forgotten if it is not used.
-    pub(super) fn set_interval(&mut self, interval: Duration, last_is_used: bool) {
+    /// Goes on with another interval. `unused` is the tick that was given last if it is still waited for: it comes in
+    /// time unless the new interval has one before it. So the distance of two scrapes is never longer than the longer
+    /// of the two intervals.
+    pub(super) fn set_interval(&mut self, interval: Duration, unused: Option<Tick>) {
         (self.interval_milliseconds, self.phase_milliseconds) = times(self.identity, interval);
-        if !last_is_used {
+        self.changing = true;
+        self.held = unused;
+        if unused.is_some() {
             self.last = self.before;
         }
+    }
+
+    /// The first tick after another interval was set.
+    fn change(&mut self, now: Instant, wall_milliseconds: i64) -> Tick {
+        let interval = self.interval_milliseconds;
+        let mut wait = (self.phase_milliseconds - wall_milliseconds).rem_euclid(interval);
+        let since_last = self.last.map_or(i64::MAX, |last| {
+            i64::try_from(now.saturating_duration_since(last).as_millis()).unwrap_or(i64::MAX)
+        });
+        if since_last.saturating_add(wait) < LEAST_DISTANCE_MILLISECONDS.min(interval) {
+            wait += interval;
+        }
+        let delay = Duration::from_millis(wait.unsigned_abs());
+        let due = now.checked_add(delay).unwrap_or(now);
+        let held = self.held.take();
+        let tick = match held {
+            Some(held) if held.due <= due => Tick { delay: held.due.saturating_duration_since(now), ..held },
+            _ => {
+                self.changing = false;
+                let planned_milliseconds = wall_milliseconds.saturating_add(wait);
+                Tick { delay, planned_milliseconds, due, missed: held.map_or(0, |held| held.missed) }
+            }
+        };
+        self.last = Some(tick.due);
+        tick
     }
 
     /// The tick that follows, by what the clocks say now. The wall clock decides the phase; the monotonic one
@@ -66,6 +110,9 @@ impl Schedule {
     pub(super) fn next(&mut self, now: Instant, wall_milliseconds: i64) -> Tick {
         let interval = self.interval_milliseconds;
         self.before = self.last;
+        if self.changing {
+            return self.change(now, wall_milliseconds);
+        }
         let mut wait = (self.phase_milliseconds - wall_milliseconds).rem_euclid(interval);
         let mut missed = 0;
         if let Some(last) = self.last {
@@ -258,25 +305,37 @@ mod tests {
     }
 
     #[test]
-    fn another_interval_takes_the_place_of_the_tick_that_is_waited_for() {
-        let now = Instant::now();
-        for (old, new) in [(15_000, 5000), (5000, 15_000), (60_000, 1000), (1000, 60_000), (15_000, 15_000)] {
-            let [old, new] = [old, new].map(Duration::from_millis);
-            let mut schedule = Schedule::new(HASH, old, false);
-            let first = schedule.next(now, START);
-            let (at, wall) = (now + first.delay, first.planned_milliseconds);
-            for waited in [0, 200, 900] {
-                let mut schedule = schedule;
-                let given = schedule.next(at, wall);
-                assert_eq!(given.planned_milliseconds - wall, old.as_millis() as i64);
-                schedule.set_interval(new, false);
-                let tick = schedule.next(later(at, waited), wall + waited as i64);
-                let gap = tick.due - at;
-                assert!(gap > new / 2 || tick.missed == 0, "{old:?} {new:?} {waited}: {gap:?}");
-                assert!(gap <= (new * 3 / 2).max(Duration::from_millis(waited)), "{old:?} {new:?}: {gap:?}");
-                assert_eq!(tick.missed, 0);
-                let phase = HASH % new.as_millis() as u64;
-                assert_eq!(tick.planned_milliseconds.rem_euclid(new.as_millis() as i64), phase as i64);
+    fn between_two_intervals_nothing_is_lost() {
+        let start = Instant::now();
+        for (old, new) in
+            [(15_000, 5000), (5000, 15_000), (60_000, 1000), (1000, 60_000), (500, 1000), (7, 15_000)]
+        {
+            for waited in [0, 1, 200, 900, 14_000, 59_000].into_iter().filter(|&waited| waited < old) {
+                let mut schedule = Schedule::new(HASH, Duration::from_millis(old), false);
+                let first = schedule.next(start, START);
+                let used = first.due;
+                // The clocks run alike here.
+                let wall = |at: Instant| START + (at - start).as_millis() as i64;
+                let given = schedule.next(used, wall(used));
+                schedule.set_interval(Duration::from_millis(new), Some(given));
+                let mut now = later(used, waited);
+                let mut times = vec![used];
+                for _ in 0..4 {
+                    let tick = schedule.next(now, wall(now));
+                    assert_eq!((tick.missed, tick.due), (0, now + tick.delay));
+                    assert_eq!(tick.planned_milliseconds, wall(tick.due));
+                    now = tick.due;
+                    times.push(now);
+                }
+                let gaps: Vec<_> =
+                    times.windows(2).map(|pair| (pair[1] - pair[0]).as_millis() as i64).collect();
+                let (longest, case) = (old.max(new) as i64, format!("{old} {new} {waited}: {gaps:?}"));
+                assert!(
+                    gaps.iter().all(|&gap| gap > 0 && gap <= longest + LEAST_DISTANCE_MILLISECONDS),
+                    "{case}"
+                );
+                assert_eq!(gaps[2..], [new as i64; 2], "{case}");
+                assert_eq!(wall(now).rem_euclid(new as i64), (HASH % new) as i64, "{case}");
             }
         }
     }

@@ -93,7 +93,7 @@ pub(super) async fn run(
             client = self::client(&next);
         }
         if present.target.interval() != next.target.interval() {
-            schedule.set_interval(next.target.interval(), due);
+            schedule.set_interval(next.target.interval(), (!due).then_some(tick));
             // The head of a samples file says the interval.
             health.set_interval(next.target.interval());
             close(recorder).await?;

@@ -143,8 +143,8 @@ pub fn times(files: &[String]) -> Vec<i64> {
     ups.map(time).collect()
 }
 
-/// Scrapes that are missing between others.
+/// Scrapes that are missing between others, which may be late by most of an interval.
 pub fn gaps(times: &[i64], interval: Duration) -> u64 {
     let interval = interval.as_millis() as i64;
-    times.windows(2).map(|pair| ((pair[1] - pair[0] + interval / 2) / interval - 1).max(0) as u64).sum()
+    times.windows(2).map(|pair| ((pair[1] - pair[0] + interval / 4) / interval - 1).max(0) as u64).sum()
 }
