@@ -13,7 +13,7 @@
 //! | [`web`] | HTTP server and client with limits and deadlines | base |
 //! | [`host`] | where `/proc` and `/sys` are, reading kernel files | base |
 //! | [`exposition`] | writing and parsing the Prometheus text formats | nothing |
-//! | [`base`] | durations, patterns of paths, the log, stopping, wrong command lines | nothing |
+//! | [`base`] | durations, times, patterns of paths, the log, stopping, wrong command lines | nothing |
 //!
 //! [`exposition`] is a package of its own, so that it can be built for speed where the rest is built for size, and so are
 //! the two system calls that have no safe interface elsewhere, `host/kernel-calls`: the only unsafe code.

@@ -1,4 +1,4 @@
-//! What every room needs and none owns: durations, patterns of paths, the log, stopping, wrong command lines.
+//! What every room needs and none owns: durations, times, patterns of paths, the log, stopping, wrong command lines.
 
 pub mod duration;
 pub mod glob;
@@ -7,3 +7,4 @@ pub mod log;
 pub mod logfmt;
 pub mod shutdown;
 pub mod usage;
+pub mod when;
