@@ -13,6 +13,7 @@
 
 pub mod args;
 pub mod config;
+mod files;
 mod health;
 pub mod labels;
 mod lines;
@@ -23,6 +24,7 @@ mod schedule;
 mod scraper;
 mod store;
 mod target;
+pub mod tools;
 
 pub use args::Config;
 pub use target::Target;

@@ -1,0 +1,104 @@
+//! `--format jsonl`: the lines that VictoriaMetrics takes at [`/api/v1/import`], a series with many samples each.
+//!
+//! [`/api/v1/import`]: https://docs.victoriametrics.com/victoriametrics/single-server-victoriametrics/#how-to-import-data-in-json-line-format
+
+use std::io::{self, Write};
+
+use super::super::table::Table;
+use super::Sink;
+use crate::base::json;
+use crate::exposition::write_value;
+use crate::scrape_log::files::{Metadata, Sample, parse_series};
+
+/// How much is collected before lines are written.
+const BATCH_BYTES: usize = 8 << 20;
+
+pub(in crate::scrape_log::tools::export) struct Jsonl<'a> {
+    out: &'a mut dyn Write,
+    series: Table<Collected>,
+    bytes: usize,
+}
+
+/// The samples of one series that are not written yet.
+struct Collected {
+    /// `{"metric":{…}`.
+    metric: String,
+    values: Vec<u8>,
+    timestamps: Vec<u8>,
+}
+
+impl<'a> Jsonl<'a> {
+    pub(in crate::scrape_log::tools::export) fn new(out: &'a mut dyn Write) -> Self {
+        Self { out, series: Table::default(), bytes: 0 }
+    }
+
+    fn write_lines(&mut self) -> io::Result<()> {
+        for (_, collected) in self.series.rows() {
+            let Collected { metric, values, timestamps } = collected;
+            for part in
+                [metric.as_bytes(), b",\"values\":[", values, b"],\"timestamps\":[", timestamps, b"]}\n"]
+            {
+                self.out.write_all(part)?;
+            }
+        }
+        self.series = Table::default();
+        self.bytes = 0;
+        Ok(())
+    }
+}
+
+impl Sink for Jsonl<'_> {
+    fn sample(&mut self, time: i64, sample: &Sample<'_>, _: &Metadata) -> io::Result<()> {
+        let mut new = 0;
+        let collected = self.series.entry(sample.series, || {
+            let metric = metric(sample.series);
+            // What the table itself takes for a series is not little.
+            new = metric.len() + sample.series.len() + 200;
+            Collected { metric, values: Vec::new(), timestamps: Vec::new() }
+        });
+        let Some(Collected { values, timestamps, .. }) = collected else { return Ok(()) };
+        if !values.is_empty() {
+            values.push(b',');
+            timestamps.push(b',');
+        }
+        push_value(values, sample.value);
+        timestamps.extend_from_slice(itoa::Buffer::new().format(time).as_bytes());
+        self.bytes += new + sample.value.len() + 16;
+        if self.bytes > BATCH_BYTES { self.write_lines() } else { Ok(()) }
+    }
+
+    fn end_of_target(&mut self) -> io::Result<()> {
+        self.write_lines()
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        self.write_lines()
+    }
+}
+
+fn metric(series: &[u8]) -> String {
+    let mut text = String::from("{\"metric\":{\"__name__\":");
+    let read = parse_series(series, |parsed| {
+        json::string(&mut text, parsed.name);
+        for label in parsed.labels {
+            text.push(',');
+            json::string(&mut text, label.name);
+            text.push(':');
+            json::string(&mut text, &label.value());
+        }
+    });
+    debug_assert_eq!(read, Ok(()), "only sound series get here");
+    text.push('}');
+    text
+}
+
+/// A value. The words for what is no number in JSON, which are those of the files, are all that every release of
+/// VictoriaMetrics reads: it refuses a line with `null` or `"Infinity"` up to 1.79 at least.
+fn push_value(out: &mut Vec<u8>, value: &[u8]) {
+    // Digits alone are JSON as they are, and most of what there is; `+1` and `.5` would not be.
+    let digits = value.iter().all(u8::is_ascii_digit) && (value.len() == 1 || value.first() != Some(&b'0'));
+    match str::from_utf8(value).ok().and_then(|text| text.parse().ok()) {
+        Some(number) if !digits => write_value(out, number),
+        _ => out.extend_from_slice(value),
+    }
+}
