@@ -9,7 +9,8 @@
 //! Each target has a task of its own (`scraper`), a directory of its own and a phase of its own in the interval;
 //! one that is down or slow costs the others nothing. `lines` says what the samples file looks like, `store` how it
 //! gets to the disk and what happens when it can't, and `store::recover` how a file is mended whose writer died. At
-//! a crash or a power cut at most the scrape under way is lost.
+//! a crash or a power cut at most the scrape under way is lost. `files` reads what was written, and `tools` are the
+//! subcommands that need it.
 
 pub mod args;
 pub mod config;

@@ -25,7 +25,7 @@ pub(super) use reader::{Rest, Scrape, ScrapeReader};
 pub(super) use scrapes::TargetScrapes;
 pub(super) use series::SeriesMap;
 pub(super) use source::Source;
-pub(super) use storage::{Entry, SamplesFile, Storage, Target};
+pub(super) use storage::{Entry, SamplesFile, Storage, Target, files_within};
 
 /// The window of a samples file: from an even hour UTC to the next.
 pub(super) const WINDOW_MILLISECONDS: i64 = 2 * 3600 * 1000;

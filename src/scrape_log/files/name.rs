@@ -1,5 +1,6 @@
 //! The names of samples files: `samples-20261121T120000Z.om`, with `_0001` for another one of the same second.
 
+use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
@@ -53,6 +54,19 @@ impl SamplesName {
         Some((Self { start_milliseconds: start.as_millisecond(), number }, form))
     }
 
+    /// The name as it is on the disk.
+    pub(super) fn text(self, form: Form) -> String {
+        // What was read from a name is in the years that a timestamp holds.
+        let start = Timestamp::from_millisecond(self.start_milliseconds).unwrap_or_default();
+        let number = if self.number == 0 { String::new() } else { format!("_{:04}", self.number) };
+        let form = match form {
+            Form::Plain => "",
+            Form::Compressed => ".zst",
+            Form::Unfinished => ".zst.tmp",
+        };
+        format!("{}{number}.om{form}", start.strftime("samples-%Y%m%dT%H%M%SZ"))
+    }
+
     /// The times that the file's samples may have: from the name's to the end of its window.
     pub(super) fn times(self) -> TimeRange {
         let start = self.start_milliseconds;
@@ -83,6 +97,7 @@ mod tests {
         ] {
             let want = SamplesName { start_milliseconds: start, number };
             assert_eq!(SamplesName::parse(name), Some((want, form)), "{name}");
+            assert_eq!(want.text(form), name);
         }
         for name in [
             "samples-1.om",

@@ -5,7 +5,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::reader::{Rest, Scrape, ScrapeReader};
-use super::{Metadata, SamplesFile, TimeRange};
+use super::{Metadata, SamplesFile, TimeRange, files_within};
 
 /// Something in a file that could not be given, and why.
 #[derive(Debug, thiserror::Error)]
@@ -53,7 +53,7 @@ impl TargetScrapes {
     /// Of `files`, which are sorted, only those are opened that may hold something of `range`.
     pub(in crate::scrape_log) fn new(files: &[SamplesFile], range: TimeRange) -> Self {
         Self {
-            waiting: files.iter().filter(|file| file.may_hold(range)).cloned().collect(),
+            waiting: files_within(files, range).iter().cloned().collect(),
             open: Vec::new(),
             range,
             metadata: Metadata::default(),

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::TimeRange;
 use super::name::{Form, SamplesName};
@@ -21,7 +22,8 @@ pub(in crate::scrape_log) struct Storage {
 pub(in crate::scrape_log) struct Target {
     /// The directory's name.
     pub(in crate::scrape_log) name: String,
-    path: PathBuf,
+    /// Where it is.
+    pub(in crate::scrape_log) path: PathBuf,
 }
 
 /// A samples file.
@@ -29,8 +31,7 @@ pub(in crate::scrape_log) struct Target {
 pub(in crate::scrape_log) struct SamplesFile {
     name: SamplesName,
     form: Form,
-    directory: PathBuf,
-    file_name: String,
+    directory: Arc<Path>,
 }
 
 /// What a target's directory has in it.
@@ -56,7 +57,7 @@ impl Storage {
         for entry in fs::read_dir(path)? {
             let entry = entry?;
             let name = entry.file_name().to_string_lossy().into_owned();
-            if entry.file_type()?.is_dir() {
+            if entry.file_type()?.is_dir() && !is_foreign(&name) {
                 targets.push(Target { name, path: entry.path() });
             } else if SamplesName::parse(&name).is_some() {
                 let name =
@@ -82,6 +83,7 @@ impl Target {
     /// When the directory can't be listed.
     pub(in crate::scrape_log) fn entries(&self) -> io::Result<Vec<Entry>> {
         let (mut samples, mut others) = (Vec::new(), Vec::new());
+        let directory: Arc<Path> = self.path.as_path().into();
         for entry in fs::read_dir(&self.path)? {
             let entry = entry?;
             let file_name = entry.file_name().to_string_lossy().into_owned();
@@ -89,7 +91,7 @@ impl Target {
             match SamplesName::parse(&file_name).filter(|_| plain) {
                 Some((_, Form::Unfinished)) => others.push(Entry::Unfinished(entry.path())),
                 Some((name, form)) => {
-                    samples.push(SamplesFile { name, form, directory: self.path.clone(), file_name });
+                    samples.push(SamplesFile { name, form, directory: Arc::clone(&directory) })
                 }
                 None if plain && is_people_log(&file_name) => others.push(Entry::People),
                 None => others.push(Entry::Other(entry.path())),
@@ -124,17 +126,12 @@ impl Entry {
 impl SamplesFile {
     /// Where it was when it was listed.
     pub(in crate::scrape_log) fn path(&self) -> PathBuf {
-        self.directory.join(&self.file_name)
+        self.path_in(self.form)
     }
 
     /// The times that its samples may have, by its name.
     pub(in crate::scrape_log) fn times(&self) -> TimeRange {
         self.name.times()
-    }
-
-    /// Whether it may have samples of these times.
-    pub(in crate::scrape_log) fn may_hold(&self, range: TimeRange) -> bool {
-        !self.times().intersection(range).is_empty()
     }
 
     /// Whether it was compressed when it was listed: nothing is written to it any more.
@@ -151,13 +148,23 @@ impl SamplesFile {
         self.form
     }
 
-    /// Where it is in another form.
+    /// Where it is in this form.
     pub(super) fn path_in(&self, form: Form) -> PathBuf {
-        match (self.form, form) {
-            (Form::Plain, Form::Compressed) => self.directory.join(format!("{}.zst", self.file_name)),
-            _ => self.path(),
-        }
+        self.directory.join(self.name.text(form))
     }
+}
+
+/// Those of some files, sorted by time, that may have samples of these times.
+pub(in crate::scrape_log) fn files_within(files: &[SamplesFile], range: TimeRange) -> &[SamplesFile] {
+    // The later a file begins, the later it ends.
+    let start = files.partition_point(|file| file.times().end <= range.start);
+    let end = files.partition_point(|file| file.times().start < range.end);
+    files.get(start..end).unwrap_or_default()
+}
+
+/// Directories that no target has: hidden ones, and the one that a filesystem has at its top, which only root may read.
+fn is_foreign(name: &str) -> bool {
+    name.starts_with('.') || name == "lost+found"
 }
 
 /// `vitals-YYYYMMDD.log`, compressed or not.

@@ -229,6 +229,31 @@ fn a_file_may_be_compressed_or_removed_after_it_was_listed() {
 }
 
 #[test]
+fn a_file_may_grow_while_it_is_read() {
+    let storage = tempfile::tempdir().unwrap();
+    let mut writer = Writer::new("a");
+    for time in 0..50 {
+        writer.scrape(NOON + time, &["a 1"]);
+    }
+    let path = put(storage.path(), "a/samples-20261121T120000Z.om", "");
+    let mut reader = ScrapeReader::open(&only_target(storage.path())[0]).unwrap().unwrap();
+    let mut seen = 0;
+    // Steps of a prime length cut lines everywhere.
+    for written in (0..writer.text.len()).step_by(97).chain([writer.text.len()]) {
+        fs::write(&path, &writer.text.as_bytes()[..written]).unwrap();
+        while reader.advance().unwrap() {
+            assert_eq!(reader.scrape().timestamp(), Some(NOON + seen));
+            assert!(reader.scrape().is_whole());
+            seen += 1;
+        }
+        assert_eq!(seen as usize, writer.ends.iter().filter(|&&end| end <= written).count());
+        assert!(matches!(reader.rest(), Rest::Open(_)));
+    }
+    fs::write(&path, writer.closed()).unwrap();
+    assert!(!reader.advance().unwrap() && reader.rest() == Rest::Closed);
+}
+
+#[test]
 fn scrapes_larger_than_the_buffer() {
     let storage = tempfile::tempdir().unwrap();
     let samples: Vec<String> = (0..20_000).map(|number| format!("a{{n=\"{number}\"}} 1")).collect();

@@ -76,25 +76,27 @@ enum Failure {
 
 /// Checks all that is below `directory`, prints what it finds and gives the number of problems.
 fn check(directory: &Path, quiet: bool, progress: &Progress, out: &mut dyn Write) -> Result<u64, Failure> {
-    let list = |path: &Path, error| Failure::List { path: path.to_owned(), error };
-    let storage = Storage::open(directory).map_err(|error| list(directory, error))?;
+    let storage =
+        Storage::open(directory).map_err(|error| Failure::List { path: directory.to_owned(), error })?;
     let mut report = Report::new(out, progress, quiet);
     for other in &storage.others {
         report.note(other, "not a file of this program")?;
     }
-    let mut targets = Vec::new();
-    for target in storage.targets {
-        let entries = target.entries().map_err(|error| list(&directory.join(&target.name), error))?;
-        targets.push((target, entries));
-    }
     if progress.is_shown() {
+        let entries = storage.targets.iter().filter_map(|target| target.entries().ok());
         progress.set_total(
-            targets.iter().flat_map(|(_, entries)| files(entries)).map(SamplesFile::disk_bytes).sum(),
+            entries.map(|entries| files(&entries).map(SamplesFile::disk_bytes).sum::<u64>()).sum(),
         );
     }
-    for (target, entries) in &targets {
+    for target in &storage.targets {
         progress.set_subject(&target.name);
-        check_target(target, entries, &mut report)?;
+        match target.entries() {
+            Ok(entries) => check_target(target, &entries, &mut report)?,
+            Err(error) => {
+                let problem = format!("can't be listed: {error}: run this as a user that may read it");
+                report.problem(&target.path, None, &problem)?;
+            }
+        }
     }
     Ok(report.conclude()?)
 }

@@ -156,6 +156,7 @@ fn what_is_around_the_files() {
     put(storage.path(), "db01_9100/samples-20261121T120020Z.om", back.closed());
     let tmp = put(storage.path(), "db01_9100/samples-20261121T100000Z.om.zst.tmp", "x");
     put(storage.path(), "stranger", "x");
+    put(storage.path(), "lost+found/x", "x");
     let (problems, text) = checked(storage.path(), false);
     assert_eq!(problems, 1, "{text}");
     assert!(
@@ -163,6 +164,7 @@ fn what_is_around_the_files() {
             && text.contains("note: ")
             && text.contains("being compressed")
     );
+    assert_eq!(text.matches("not a file of this program").count(), 2, "{text}");
     let hour_ago = std::time::SystemTime::now() - Duration::from_secs(3600);
     std::fs::File::open(&tmp).unwrap().set_modified(hour_ago).unwrap();
     assert!(checked(storage.path(), true).1.contains("compression was interrupted"));

@@ -28,7 +28,9 @@ use clap::ArgMatches;
 
 use super::progress::Progress;
 use crate::base::usage::Usage;
-use crate::scrape_log::files::{Sample, Storage, Target, TargetScrapes, TimeRange, samples};
+use crate::scrape_log::files::{
+    Sample, SamplesFile, Storage, Target, TargetScrapes, TimeRange, files_within, samples,
+};
 use args::Options;
 use filter::Filter;
 use formats::{Columns, Csv, Format, Jsonl, OpenMetrics, Sink, Wide, rfc3339};
@@ -102,9 +104,8 @@ fn sources(options: &Options) -> Result<Vec<Source>, Failure> {
     let wanted = targets::choose(storage.targets, &options.targets);
     let wanted = wanted.map_err(|problem| Failure::Usage(Usage::wrong(problem)))?;
     let source = |target: Target| {
-        let mut files = target.files().map_err(|error| list(&options.storage.join(&target.name), error))?;
-        files.retain(|file| file.may_hold(options.range));
-        Ok(Source { name: target.name, files })
+        let files = target.files().map_err(|error| list(&target.path, error))?;
+        Ok(Source { name: target.name, files: files_within(&files, options.range).to_vec() })
     };
     wanted.into_iter().map(source).collect()
 }
@@ -141,8 +142,8 @@ impl Export<'_> {
         let mut bytes = 0;
         for piece in units.iter().flat_map(|unit| &unit.pieces) {
             let files = self.sources.get(piece.source).map(|source| source.files.as_slice());
-            let files = files.unwrap_or_default().iter().filter(|file| file.may_hold(piece.range));
-            bytes += files.map(|file| file.disk_bytes()).sum::<u64>();
+            let files = files_within(files.unwrap_or_default(), piece.range);
+            bytes += files.iter().map(SamplesFile::disk_bytes).sum::<u64>();
         }
         let passes = if self.options.format == Format::CsvWide { 2 } else { 1 };
         self.progress.set_total(bytes * passes);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::formats::Format;
-use crate::scrape_log::files::{SamplesFile, TimeRange, WINDOW_MILLISECONDS};
+use crate::scrape_log::files::{SamplesFile, TimeRange, WINDOW_MILLISECONDS, files_within};
 
 /// A target and the files of its that may matter.
 pub(super) struct Source {
@@ -57,7 +57,7 @@ pub(super) fn units(
     let windows: BTreeSet<i64> = windows.filter(|&window| !part(window).is_empty()).collect();
     let unit = |window| {
         let range = part(window);
-        let matters = |source: &Source| source.files.iter().any(|file| file.may_hold(range));
+        let matters = |source: &Source| !files_within(&source.files, range).is_empty();
         let pieces = sources.iter().enumerate().filter(|(_, source)| matters(source));
         let start = Timestamp::from_millisecond(window * WINDOW_MILLISECONDS).unwrap_or_default();
         Unit {

@@ -4,11 +4,11 @@
 
 use std::io::{self, Write};
 
-use super::super::table::Table;
 use super::Sink;
 use crate::base::json;
 use crate::exposition::write_value;
 use crate::scrape_log::files::{Metadata, Sample, parse_series};
+use crate::scrape_log::tools::export::table::Table;
 
 /// How much is collected before lines are written.
 const BATCH_BYTES: usize = 8 << 20;

@@ -5,9 +5,9 @@
 
 use std::io::{self, Write};
 
-use super::super::table::Table;
 use super::{Parts, Sink, rfc3339, table_error, table_writer};
 use crate::scrape_log::files::{Metadata, Sample, SeriesMap};
+use crate::scrape_log::tools::export::table::Table;
 
 /// The columns that are needed, by name and labels.
 #[derive(Default)]
