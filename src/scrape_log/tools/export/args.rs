@@ -74,7 +74,7 @@ pub fn command() -> Command {
              for f in blocks.in/*.om; do promtool tsdb create-blocks-from openmetrics $f PROMETHEUS-DATA; done\n\
              promtool reads files, not pipes, and goes over a file once for each two hours in it: give -o a \
              directory, which gets a file for each two hours.\n\n\
-             Into VictoriaMetrics:\n  scrape-log export DIR --format jsonl | curl -T - http://HOST:8428/api/v1/import",
+             Into VictoriaMetrics:\n  scrape-log export DIR --format jsonl | curl -X POST -T - http://HOST:8428/api/v1/import",
         )
         .arg(
             Arg::new("directory")

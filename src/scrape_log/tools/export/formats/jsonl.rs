@@ -102,3 +102,50 @@ fn push_value(out: &mut Vec<u8>, value: &[u8]) {
         _ => out.extend_from_slice(value),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_series_is_cut_into_lines() {
+        let mut out = Vec::new();
+        let mut sink = Jsonl::new(&mut out);
+        let count = BATCH_BYTES as i64 / 10;
+        for time in 0..count {
+            let sample = Sample { series: b"a{x=\"1\"}", value: b"0.5", timestamp: b"" };
+            sink.sample(time, &sample, &Metadata::default()).unwrap();
+        }
+        sink.finish().unwrap();
+        let mut times = Vec::new();
+        let text = String::from_utf8(out).unwrap();
+        for line in text.lines() {
+            let line: serde_json::Value = serde_json::from_str(line).unwrap();
+            assert_eq!(line["metric"], serde_json::json!({"__name__": "a", "x": "1"}));
+            let list = |key: &str| line[key].as_array().unwrap().clone();
+            assert_eq!(list("values").len(), list("timestamps").len());
+            times.extend(list("timestamps").iter().map(|time| time.as_i64().unwrap()));
+        }
+        assert_eq!(text.lines().count(), 2);
+        assert!(times.into_iter().eq(0..count));
+    }
+
+    #[test]
+    fn values_are_json_or_the_words_that_are_read() {
+        for (value, want) in [
+            ("0", "0"),
+            ("007", "7"),
+            ("+5", "5"),
+            (".5", "0.5"),
+            ("1e6", "1e+06"),
+            ("-0", "-0"),
+            ("NaN", "NaN"),
+            ("+Inf", "+Inf"),
+            ("-Inf", "-Inf"),
+        ] {
+            let mut out = Vec::new();
+            push_value(&mut out, value.as_bytes());
+            assert_eq!(String::from_utf8(out).unwrap(), want, "{value}");
+        }
+    }
+}
