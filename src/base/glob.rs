@@ -57,7 +57,7 @@ fn matching(base: &Path, pattern: &[u8]) -> Vec<PathBuf> {
 }
 
 /// Whether all of `name` matches. Needs at most pattern times name steps: only the last `*` is tried again.
-fn matches(pattern: &[u8], name: &OsStr) -> bool {
+pub fn matches(pattern: &[u8], name: &OsStr) -> bool {
     let name = name.as_bytes();
     let (mut at, mut position) = (0, 0);
     let mut retry = None;

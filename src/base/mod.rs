@@ -1,4 +1,4 @@
-//! What every room needs and none owns: durations, sizes, patterns of paths, the log, stopping, wrong command lines.
+//! What every room needs and none owns: durations, times, sizes, patterns of paths, the log, stopping, wrong command lines.
 
 pub mod duration;
 pub mod glob;
@@ -8,3 +8,4 @@ pub mod logfmt;
 pub mod shutdown;
 pub mod size;
 pub mod usage;
+pub mod when;

@@ -7,10 +7,11 @@
 //!     └──────────── scraper (a task a target) ────────► vitals ─► store: vitals-….log
 //! ```
 //!
-//! `pools` holds the tasks to what the configuration and the discoveries say. Each target has a task of its own (`scraper`), a directory of its own and a phase of its own in the interval;
-//! one that is down or slow costs the others nothing. `lines` says what the samples file looks like, `store` how it
+//! `pools` holds the tasks to what the configuration and the discoveries say. Each target has a task of its own
+//! (`scraper`), a directory of its own and a phase of its own in the interval; one that is down or slow costs the others nothing. `lines` says what the samples file looks like, `store` how it
 //! gets to the disk and what happens when it can't, and `store::recover` how a file is mended whose writer died. At
-//! a crash or a power cut at most the scrape under way is lost.
+//! a crash or a power cut at most the scrape under way is lost. `files` reads what was written, and `tools` are the
+//! subcommands that need it.
 
 pub mod args;
 mod ask;
@@ -19,6 +20,7 @@ pub mod check_config;
 pub mod config;
 mod descriptors;
 mod discovery;
+mod files;
 mod health;
 pub mod labels;
 mod lines;
@@ -33,6 +35,7 @@ mod scraper;
 pub mod service;
 mod store;
 mod target;
+pub mod tools;
 
 pub use args::{Options, StorageOptions};
 pub use pools::Load;

@@ -16,6 +16,7 @@ use clap::parser::ValueSource;
 
 use super::config::{self, Job, Warning};
 use super::service::Addresses;
+use super::tools;
 use crate::base::usage::Usage;
 use targets::FlagTarget;
 
@@ -45,7 +46,10 @@ pub struct Tool {
 }
 
 /// The subcommands that work on recorded files.
-pub const TOOLS: &[Tool] = &[];
+pub const TOOLS: &[Tool] = &[
+    Tool { command: tools::check::command, run: tools::check::run },
+    Tool { command: tools::export::command, run: tools::export::run },
+];
 
 /// How to record.
 #[derive(Clone, Debug, PartialEq)]

@@ -13,6 +13,7 @@ mod recover;
 pub(super) use disk::{Disk, SystemDisk};
 pub(super) use lock::Lock;
 pub(super) use people::{Entry, PeopleLog};
+pub(super) use recover::is_whole;
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -137,7 +137,9 @@ fn line_end(data: &[u8], start: usize) -> Option<usize> {
     memchr::memchr(b'\n', data.get(start..)?).map(|at| start + at + 1)
 }
 
-fn is_whole(lines: &[u8], mark: &[u8]) -> bool {
+/// Whether a scrape has as many sample lines before its commit mark as that says, and nothing in it is overwritten with
+/// zeros.
+pub(in crate::scrape_log) fn is_whole(lines: &[u8], mark: &[u8]) -> bool {
     let samples = lines.split_inclusive(|&byte| byte == b'\n').filter(|line| !line.starts_with(b"#")).count();
     let expected = mark_value(mark).and_then(|written| written.checked_add(SYNTHETIC_SAMPLES - 1));
     let hole = |data| memchr::memchr(0, data).is_some();
