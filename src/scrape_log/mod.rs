@@ -36,10 +36,11 @@ use std::time::Duration;
 use tokio::task::{JoinSet, spawn_blocking};
 
 use crate::base::shutdown::Shutdown;
-use store::{Disk, SystemDisk};
+use store::{Disk, Options};
 
-/// How long closing the files may take. A disk that hangs would hold up the stop for good.
-const CLOSING_TIME: Duration = Duration::from_millis(900);
+/// How long closing the files may take. A disk that hangs would hold up the stop for good. The threads of the storage
+/// take up to 0.3 s more.
+const CLOSING_TIME: Duration = Duration::from_millis(600);
 
 /// Why recording can't start or had to end.
 #[derive(Debug, thiserror::Error)]
@@ -80,9 +81,9 @@ pub async fn run(config: Config, mut shutdown: Shutdown) -> Result<(), Error> {
     if config.targets.is_empty() {
         return Err(Error::NoTarget);
     }
-    let disk: Arc<dyn Disk> = Arc::new(SystemDisk);
-    let (on_thread, storage) = (Arc::clone(&disk), config.storage_path.clone());
-    let _lock = spawn_blocking(move || store::prepare(&on_thread, &storage)).await??;
+    let options = Options::new(config.storage_path.clone());
+    let (storage, background) = spawn_blocking(move || store::prepare(options)).await??;
+    let disk: Arc<dyn Disk> = storage;
     tracing::info!(
         path = %config.storage_path.display(),
         targets = config.targets.len(),
@@ -111,6 +112,11 @@ pub async fn run(config: Config, mut shutdown: Shutdown) -> Result<(), Error> {
     };
     if tokio::time::timeout(CLOSING_TIME, closing).await.is_err() {
         tracing::warn!("the disk is too slow to close all files in time, the next start closes them");
+    }
+    if let Err(error) = spawn_blocking(move || drop(background)).await
+        && outcome.is_ok()
+    {
+        outcome = Err(Error::Task(error));
     }
     outcome
 }

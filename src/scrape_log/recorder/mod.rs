@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::lines::{Lines, Scrape, Summary};
-use super::store::{Disk, Entry, PeopleLog, Samples};
+use super::store::{Disk, Entry, PeopleLog, Ready, Samples};
 use super::{Config, Target};
 use crate::vitals::{Observation, Vitals};
 
@@ -39,12 +39,13 @@ pub(super) struct Moment {
 impl Recorder {
     pub(super) fn new(target: &Target, config: &Config, disk: &Arc<dyn Disk>) -> Self {
         let directory = config.storage_path.join(target.directory());
+        let (samples, people) = Arc::clone(disk).writers(target.directory());
         Self {
             lines: Lines::new(target, &config.job, config.interval),
             samples_trouble: Trouble::new("samples", &directory),
             people_trouble: Trouble::new("the log for people", &directory),
-            samples: Samples::new(Arc::clone(disk), directory.clone()),
-            people: PeopleLog::new(Arc::clone(disk), directory),
+            samples,
+            people,
             now: Observation::default(),
             before: None,
         }
@@ -55,6 +56,7 @@ impl Recorder {
         let (summary, written) = self.write_samples(scrape, moment.clock_went_back);
         if written.is_err() {
             self.lines.forget_metadata();
+            self.samples.not_stored();
         }
         self.lines.give_memory_back();
         self.samples_trouble.note(written);
@@ -100,7 +102,10 @@ impl Recorder {
         note: Option<&str>,
     ) -> (Summary, io::Result<()>) {
         let ready = self.samples.ready(scrape.timestamp_milliseconds, fresh_file);
-        let first_in_file = *ready.as_ref().unwrap_or(&true);
+        let first_in_file = ready.as_ref().is_ok_and(|ready| *ready == Ready::Empty);
+        if matches!(ready, Ok(Ready::WithoutMetadata)) {
+            self.lines.forget_metadata();
+        }
         let summary = self.lines.write(scrape, first_in_file, note, &mut self.now);
         let written = ready.and_then(|_| self.samples.append(self.lines.record()));
         (summary, written)
@@ -109,13 +114,6 @@ impl Recorder {
     /// Closes the files.
     pub(super) fn close(&mut self) {
         self.samples.close();
-        if self.samples.unclosed() > 0 {
-            tracing::warn!(
-                path = %self.samples_trouble.directory,
-                files = self.samples.unclosed(),
-                "samples files could not be closed, the next start closes them"
-            );
-        }
     }
 }
 
@@ -143,15 +141,24 @@ impl Trouble {
         let (what, path) = (self.what, self.directory.as_str());
         match written {
             Ok(()) => {
-                if self.present.take().is_some() {
-                    tracing::info!(path, lost_scrapes = self.lost, "writing {what} again");
+                match self.present.take() {
+                    Some((kind, _)) if concerns_all(kind) => {
+                        tracing::debug!(path, lost_scrapes = self.lost, "writing {what} again");
+                    }
+                    Some(_) => tracing::info!(path, lost_scrapes = self.lost, "writing {what} again"),
+                    None => {}
                 }
                 self.lost = 0;
             }
             Err(error) => {
                 self.lost += 1;
                 if self.present.as_ref().is_none_or(|(kind, _)| *kind != error.kind()) {
-                    tracing::warn!(path, %error, remedy = remedy(error.kind()), "can't write {what}");
+                    // What holds for all targets the storage reports itself.
+                    if concerns_all(error.kind()) {
+                        tracing::debug!(path, %error, "can't write {what}");
+                    } else {
+                        tracing::warn!(path, %error, remedy = remedy(error.kind()), "can't write {what}");
+                    }
                     self.present = Some((error.kind(), error.to_string()));
                 }
             }
@@ -159,11 +166,14 @@ impl Trouble {
     }
 }
 
+/// No room and no lock.
+fn concerns_all(kind: io::ErrorKind) -> bool {
+    matches!(kind, io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::ResourceBusy)
+}
+
 /// Writing goes on by itself in all cases, since each scrape tries again.
 fn remedy(kind: io::ErrorKind) -> &'static str {
     match kind {
-        io::ErrorKind::StorageFull => "free space on this filesystem",
-        io::ErrorKind::QuotaExceeded => "free space or raise the quota of this user",
         io::ErrorKind::ReadOnlyFilesystem => "see the kernel's log for why it is read-only, and remount it",
         io::ErrorKind::PermissionDenied => "let this user write there",
         io::ErrorKind::NotADirectory => "put a real directory there, links are not followed",
