@@ -2,6 +2,7 @@
 //! everything that has its time.
 
 use std::io;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
@@ -101,7 +102,8 @@ impl Drop for Background {
 fn keep(storage: &Storage, stop: &Stop) {
     let sync_interval = storage.options.sync_interval;
     let tick = if sync_interval.is_zero() { TICK } else { (sync_interval / 2).clamp(MIN_TICK, TICK) };
-    let (mut last_tick, mut last_walk) = (Instant::now(), Instant::now());
+    let mut last_tick = Instant::now();
+    let mut last_walk = last_tick;
     while !stop.wait(tick) {
         let now = Instant::now();
         storage.syncs.run(now, &storage.stats);
@@ -111,6 +113,9 @@ fn keep(storage: &Storage, stop: &Stop) {
         last_tick = now;
         storage.tick(now, wall_seconds());
         if now.duration_since(last_walk) >= WALK_INTERVAL {
+            storage.walk_is_due.store(true, Ordering::Relaxed);
+        }
+        if !storage.is_taken_over() && storage.walk_is_due.swap(false, Ordering::Relaxed) {
             last_walk = now;
             walk::again(storage);
         }
@@ -127,6 +132,9 @@ impl Storage {
         if let Err(error) = self.verify_lock() {
             // Writing will fail for the same reason, and say so.
             tracing::debug!(%error, "can't look after the lock file");
+        }
+        if self.is_taken_over() {
+            return;
         }
         self.watch_room();
         self.suspension.calm_down(now);

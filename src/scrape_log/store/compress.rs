@@ -44,6 +44,9 @@ impl Compressor {
 
     /// Does a job. One that fails is put back.
     pub(super) fn run(&mut self, storage: &Storage, job: Job) {
+        if storage.is_taken_over() {
+            return storage.jobs.push_failed(job);
+        }
         let done = match job {
             Job::End { id, len } => end(storage, id, len).and_then(|()| self.compress(storage, id)),
             Job::Compress(id) => complete(storage, id).and_then(|()| self.compress(storage, id)),
@@ -204,6 +207,8 @@ fn end(storage: &Storage, id: FileId, len: u64) -> io::Result<()> {
     let file = storage.disk.open_file(&directory, &name)?;
     file.truncate(len)?;
     write_whole(file.as_ref(), END_OF_FILE)?;
+    // Its writer may have gone without waiting for the device.
+    file.sync()?;
     storage.index().set(id, FileState::Plain, len + END_OF_FILE.len() as u64);
     Ok(())
 }

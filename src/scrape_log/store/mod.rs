@@ -42,6 +42,7 @@ pub(super) use suspension::Suspended;
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -126,6 +127,8 @@ pub(super) struct Storage {
     syncs: Syncs,
     jobs: Jobs,
     retention: Mutex<Retention>,
+    /// What is in the directories may not be what is known about them.
+    walk_is_due: AtomicBool,
 }
 
 /// Readies the storage path: makes it, locks it, closes what an earlier process left open, and starts the threads
@@ -155,6 +158,7 @@ impl Storage {
             syncs: Syncs::default(),
             jobs: Jobs::default(),
             retention: Mutex::default(),
+            walk_is_due: AtomicBool::new(false),
             options,
         };
         walk::first(&storage)
@@ -213,6 +217,7 @@ impl Storage {
             Held::Yes => self.suspension.unlocked(),
             Held::Again => {
                 self.suspension.unlocked();
+                self.walk_is_due.store(true, Ordering::Relaxed);
                 tracing::warn!(
                     path = %self.options.path.display(),
                     "the lock file had been removed and was made again: don't remove the files of a running scrape-log"
@@ -221,6 +226,11 @@ impl Storage {
             Held::ByAnother(holder) => self.suspension.locked(holder),
         }
         Ok(())
+    }
+
+    /// Whether another process has the storage path: its files are to be left alone.
+    fn is_taken_over(&self) -> bool {
+        self.suspension.is_locked()
     }
 
     /// Makes a file known that is about to be made, so that nobody takes it for one to compress or remove. Says

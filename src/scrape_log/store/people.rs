@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use super::append::AppendFile;
 use super::names::{FileName, Form, Kind, file_time};
-use super::suspension::is_full;
 use super::{Storage, TargetDirectory};
 use crate::base::logfmt;
 use crate::vitals::Vitals;
@@ -57,13 +56,7 @@ impl PeopleLog {
         self.line.clear();
         write_line(&mut self.line, entry);
         let len = self.line.len() as u64;
-        let mut attempt = 0;
-        while let Err(error) = file.append(self.line.as_bytes()) {
-            if !is_full(&error) || !self.storage.make_room(len, attempt) {
-                return Err(error);
-            }
-            attempt += 1;
-        }
+        self.storage.with_room(len, || file.append(self.line.as_bytes()))?;
         self.present = Some(Present { name, len: file.len() });
         self.storage.stats.open_bytes.add(len);
         self.storage.stats.written_bytes.add(len);

@@ -8,6 +8,7 @@ use super::disk::Room;
 use super::index::FileId;
 use super::names::Form;
 use super::stats::Counter;
+use super::suspension::is_full;
 use super::{Storage, remove_if_there};
 
 /// How often files are looked at that nothing happened to.
@@ -24,6 +25,8 @@ const REPORT_INTERVAL: Duration = Duration::from_secs(600);
 const PENDING_TIME: Duration = Duration::from_secs(30);
 /// How long a write that finds no room waits for them before more are removed.
 const PENDING_WRITE_TIME: Duration = Duration::from_secs(5);
+/// How often a write is tried again, which costs a file each time. If so many don't help, more may not either.
+const MAX_ATTEMPTS: u32 = 8;
 /// Freed space that is worth another try of a write, besides the record itself.
 const HEADROOM_BYTES: u64 = 1 << 20;
 
@@ -155,9 +158,39 @@ impl Storage {
         }
     }
 
+    /// Writes `bytes`. When there is no room the oldest files go and the write is tried again.
+    ///
+    /// # Errors
+    /// Those of `write`; that there is no room if that did not help.
+    pub(super) fn with_room<T>(&self, bytes: u64, mut write: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+        let mut attempt = 0;
+        loop {
+            match write() {
+                Err(error) if is_full(&error) => {
+                    if attempt >= MAX_ATTEMPTS || !self.make_room(bytes, attempt) {
+                        self.suspension.write_failed(&error);
+                        return Err(error);
+                    }
+                    attempt += 1;
+                }
+                done => return done,
+            }
+        }
+    }
+
+    /// Makes room for the next try of a write that can't be tried again at once.
+    pub(super) fn note_full(&self, error: &io::Error, bytes: u64) {
+        if is_full(error) && !self.make_room(bytes, 1) {
+            self.suspension.write_failed(error);
+        }
+    }
+
     /// After a write failed for lack of room: removes the oldest file if no other thread has made room since, and
     /// says whether the write is worth another `attempt`.
     pub(super) fn make_room(&self, needed_bytes: u64, attempt: u32) -> bool {
+        if self.is_taken_over() {
+            return false;
+        }
         let enough_bytes = needed_bytes.saturating_add(HEADROOM_BYTES);
         // A quota and a lack of inodes don't show in the free bytes, so these count for the first attempt only.
         if attempt == 0 && self.room().is_some_and(|room| room.free_bytes > enough_bytes) {

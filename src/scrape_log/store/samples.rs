@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use super::append::AppendFile;
 use super::index::FileId;
 use super::names::{FileName, Form, Kind};
-use super::suspension::is_full;
 use super::syncs::{Record, Unsynced, timed};
 use super::{END_OF_FILE, Storage, TargetDirectory};
 
@@ -86,7 +85,8 @@ impl Samples {
             if !storage.enter_open(id) {
                 continue;
             }
-            match AppendFile::create(storage.disk.as_ref(), path, &name.text(Form::Plain)) {
+            let name = name.text(Form::Plain);
+            match storage.with_room(0, || AppendFile::create(storage.disk.as_ref(), path, &name)) {
                 Ok(file) => {
                     let late = !storage.options.sync_interval.is_zero();
                     let unsynced = late.then(|| Unsynced::new(file.file()));
@@ -112,17 +112,7 @@ impl Samples {
         let Some(open) = &mut self.open else { return Err(io::ErrorKind::NotFound.into()) };
         let storage = &self.storage;
         let len = record.len() as u64;
-        let mut attempt = 0;
-        while let Err(error) = open.file.append(record) {
-            if !is_full(&error) {
-                return Err(error);
-            }
-            if !storage.make_room(len, attempt) {
-                storage.suspension.write_failed(&error);
-                return Err(error);
-            }
-            attempt += 1;
-        }
+        storage.with_room(len, || open.file.append(record))?;
         storage.stats.open_bytes.add(len);
         if let Some(unsynced) = &open.unsynced {
             // The keeper comes by every half of the interval.
@@ -133,6 +123,7 @@ impl Samples {
             // proves nothing. The record belongs into another file.
             storage.stats.open_bytes.subtract(len);
             open.file.shorten(open.file.len() - len);
+            storage.note_full(&error, len);
             self.end();
             return Err(error);
         }

@@ -52,6 +52,11 @@ impl Suspension {
         self.state().present.clone()
     }
 
+    /// Whether another process has the storage path.
+    pub(super) fn is_locked(&self) -> bool {
+        matches!(self.state().present, Some(Suspended::Locked { .. }))
+    }
+
     /// The error of a write that is not to be tried.
     pub(super) fn check(&self) -> io::Result<()> {
         match &self.state().present {

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::hash::BuildHasher;
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use foldhash::fast::FixedState;
@@ -107,9 +107,10 @@ pub(super) fn timed(stats: &Stats, sync: impl FnOnce() -> io::Result<()>) -> io:
     synced
 }
 
-/// The files with unsynced ends, in the order in which they have to be synced.
+/// The files with unsynced ends, in the order in which they have to be synced. Those that were closed meanwhile are
+/// synced, and not held open for this.
 #[derive(Default)]
-pub(super) struct Syncs(Mutex<VecDeque<(Instant, Arc<Unsynced>)>>);
+pub(super) struct Syncs(Mutex<VecDeque<(Instant, Weak<Unsynced>)>>);
 
 impl Syncs {
     /// A record was written. It is synced by [`Syncs::run`] once `delay` is over.
@@ -121,7 +122,7 @@ impl Syncs {
             (!std::mem::replace(&mut state.waits, true), state.records.len() >= MAX_RECORDS)
         };
         if is_first {
-            self.queue().push_back((Instant::now() + delay, Arc::clone(unsynced)));
+            self.queue().push_back((Instant::now() + delay, Arc::downgrade(unsynced)));
         }
         if is_much && let Err(error) = unsynced.sync(stats) {
             tracing::debug!(%error, "a sync failed");
@@ -139,13 +140,15 @@ impl Syncs {
                 queue.pop_front()
             };
             let Some((_, unsynced)) = next else { return };
-            if let Err(error) = unsynced.sync(stats) {
+            if let Some(unsynced) = unsynced.upgrade()
+                && let Err(error) = unsynced.sync(stats)
+            {
                 tracing::debug!(%error, "a sync failed");
             }
         }
     }
 
-    fn queue(&self) -> MutexGuard<'_, VecDeque<(Instant, Arc<Unsynced>)>> {
+    fn queue(&self) -> MutexGuard<'_, VecDeque<(Instant, Weak<Unsynced>)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -196,3 +196,17 @@ impl Bench {
         people.append(&entry).unwrap();
     }
 }
+
+#[test]
+fn a_file_that_could_not_be_made_for_lack_of_room_is_made_at_the_second_try() {
+    let mut bench = Bench::new(1, 3, |_| {});
+    bench.disk.set_capacity(bench.disk.used() + 100);
+    bench.disk.break_after(1, 1, Fault::Error(28));
+    bench.write(0, 3).unwrap();
+    assert_eq!(bench.hours(0), ["14", "16", "18"], "the oldest went");
+    // A device may say so only when it syncs.
+    bench.disk.break_after(1, 1, Fault::Error(28));
+    assert_eq!(bench.write(0, 3).unwrap_err().kind(), io::ErrorKind::StorageFull);
+    bench.write(0, 3).unwrap();
+    assert_eq!(bench.hours(0).len(), 3, "one more went for a new file");
+}

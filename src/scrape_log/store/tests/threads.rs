@@ -175,6 +175,14 @@ fn two_processes_never_write_into_one_path() {
         error: None,
     };
     assert_eq!(people.append(&entry).unwrap_err().kind(), io::ErrorKind::ResourceBusy);
+    let directory = path.join("a_1");
+    fs::create_dir(&directory).unwrap();
+    fs::write(directory.join("samples-20261119T120000Z.om"), "x 1\n# EOF\n").unwrap();
+    files.tick(Instant::now(), 4_000_000_000);
+    assert!(!files.make_room(1, 1));
+    files.settle();
+    assert_eq!(names(&directory), ["samples-20261119T120000Z.om"], "the files of the other are left alone");
+    fs::remove_dir_all(&directory).unwrap();
     assert_eq!(names(&path), ["scrape-log.lock"], "nothing of the first one");
     assert_eq!(files.statistics().suspended.unwrap().reason(), "locked");
     drop(other);
