@@ -11,6 +11,9 @@
 //! device when [`Samples::append`] returns, or [`Options::sync_interval`] later. After an error the file ends with
 //! the last whole record, and the next record finds out by itself whether the trouble is over.
 //!
+//! What a device failed to take is cut off and written into another file. Should the cut fail as well and the process
+//! die before it worked, that scrape is in both files, byte for byte the same.
+//!
 //! While a file is compressed it has up to three names: `X.om`, which counts until `X.om.zst` is there, and
 //! `X.om.zst.tmp`, which readers have to leave alone. Where both of the first two are, either is whole.
 
