@@ -37,7 +37,7 @@ mod store;
 mod target;
 pub mod tools;
 
-pub use args::{Options, StorageOptions};
+pub use args::Options;
 pub use pools::Load;
 pub use service::ReloadRequest;
 
@@ -51,18 +51,19 @@ use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 
 use crate::base::shutdown::Shutdown;
-use metrics::{Metrics, StorageFigures};
+use metrics::{Figures, Metrics};
 use pages::Pages;
-use pools::Pools;
+use pools::{Pools, Reloads};
 use registry::Registry;
 use scraper::Shared;
 use service::{Readiness, Service};
-use store::{Disk, SystemDisk};
+pub use store::{MinFree, StorageOptions};
 
 /// Requests for a reload that may wait.
 const RELOAD_REQUESTS: usize = 16;
-/// How long closing the files may take. A disk that hangs would hold up the stop for good.
-const CLOSING_TIME: Duration = Duration::from_millis(900);
+/// How long closing the files may take. A disk that hangs would hold up the stop for good. The threads of the storage
+/// take up to 0.3 s more.
+const CLOSING_TIME: Duration = Duration::from_millis(600);
 
 /// Why recording can't start or had to end.
 #[derive(Debug, thiserror::Error)]
@@ -114,6 +115,8 @@ pub struct Recording {
     pub registry: Arc<Registry>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// Told whom to ask for the figures of the storage.
+    pub figures: Figures,
     /// Told when recording begins.
     pub readiness: Readiness,
 }
@@ -135,11 +138,13 @@ impl ScrapeLog {
             tracing::warn!("{warning}");
         }
         let (requests, reload_requests) = mpsc::channel(RELOAD_REQUESTS);
-        let (registry, metrics, readiness) = (Arc::default(), Arc::new(Metrics::new()), Readiness::default());
+        let (registry, metrics) = (Arc::default(), Arc::new(Metrics::new()));
+        let (figures, readiness) = (Figures::default(), Readiness::default());
+        let shown_figures = figures.clone();
         let shown = service::Shared {
             registry: Arc::clone(&registry),
             metrics: Arc::clone(&metrics),
-            storage: Box::new(StorageFigures::default),
+            storage: Box::new(move || shown_figures.get()),
             reload: options.enable_lifecycle.then_some(requests),
             readiness: readiness.clone(),
         };
@@ -147,7 +152,8 @@ impl ScrapeLog {
         let storage = options.storage.clone();
         let load = move || options.load().map(|(config, _)| config).map_err(|error| error.to_string());
         let load = Arc::new(load);
-        let recording = Recording { storage, config, load, reload_requests, registry, metrics, readiness };
+        let recording =
+            Recording { storage, config, load, reload_requests, registry, metrics, figures, readiness };
         Ok(Self { recording, service })
     }
 
@@ -176,32 +182,33 @@ impl ScrapeLog {
 /// # Errors
 /// See [`Error`]. A target that is down and a disk that is full are no errors.
 pub async fn record(recording: Recording, mut shutdown: Shutdown) -> Result<(), Error> {
-    let Recording { storage, config, load, reload_requests, registry, metrics, readiness } = recording;
+    let Recording { storage, config, load, reload_requests, registry, metrics, figures, readiness } =
+        recording;
     if config.jobs.iter().all(|job| job.discoveries.is_empty()) {
         return Err(Error::NoTarget);
     }
     let config = spawn_blocking(move || ask::ready(config)).await?.map_err(Error::Setup)?;
-    let disk: Arc<dyn Disk> = Arc::new(SystemDisk);
-    let (on_thread, storage, jobs) = (Arc::clone(&disk), storage.path, config.len());
-    let path = storage.clone();
-    let (trigger, stop) = Shutdown::new();
-    let shared = Shared { storage, disk, registry, metrics, budget: Arc::default(), pages: Pages::default() };
     // Before the files are mended, which may take its time: a SIGHUP that nobody waits for ends the process.
-    let mut pools = Pools::new(shared, config, load, reload_requests, stop);
-    let prepared = spawn_blocking(move || store::prepare(&on_thread, &path).map(|lock| (lock, path))).await?;
-    let (_lock, path) = prepared?;
-    tracing::info!(path = %path.display(), jobs, "recording");
+    let reloads = Reloads::new(load, Arc::clone(&metrics), reload_requests);
+    let (storage, background) = spawn_blocking(move || store::prepare(storage)).await??;
+    let source = Arc::clone(&storage);
+    figures.set(move || source.statistics().into());
+    tracing::info!(path = %storage.path().display(), jobs = config.len(), "recording");
     readiness.begin();
+    let (trigger, stop) = Shutdown::new();
+    let shared = Shared { storage, registry, metrics, budget: Arc::default(), pages: Pages::default() };
+    let mut pools = Pools::new(shared, config, reloads, stop);
     let outcome = tokio::select! {
         () = shutdown.requested() => Ok(()),
         died = pools.run() => died,
     };
     trigger.now();
-    let Ok(closed) = tokio::time::timeout(CLOSING_TIME, pools.closed()).await else {
+    let closed = tokio::time::timeout(CLOSING_TIME, pools.closed()).await.unwrap_or_else(|_| {
         tracing::warn!("the disk is too slow to close all files in time, the next start closes them");
-        return Ok(outcome?);
-    };
-    Ok(outcome.and(closed)?)
+        Ok(())
+    });
+    let stopped = spawn_blocking(move || drop(background)).await;
+    Ok(outcome.and(closed).and(stopped)?)
 }
 
 /// What `scrape-log` without a target tells the person who started it: the address of the exporter inside it, and of its

@@ -1,6 +1,5 @@
 //! The task of one target: wait, fetch, hand over to a blocking thread, again.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,7 +15,7 @@ use super::pages::Pages;
 use super::recorder::{Moment, Recorded, Recorder};
 use super::registry::{Entry, Registry};
 use super::schedule::{Schedule, Stamps, Tick, wall_milliseconds};
-use super::store::Disk;
+use super::store::Storage;
 use super::target::Target;
 use crate::base::shutdown::Shutdown;
 use crate::exposition::Format;
@@ -34,8 +33,7 @@ static CLOSINGS: Semaphore = Semaphore::const_new(64);
 
 /// What all tasks share.
 pub(super) struct Shared {
-    pub(super) storage: PathBuf,
-    pub(super) disk: Arc<dyn Disk>,
+    pub(super) storage: Arc<Storage>,
     pub(super) registry: Arc<Registry>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) budget: Arc<Budget>,
@@ -79,7 +77,7 @@ pub(super) async fn run(
     let mut schedule = Schedule::new(target.identity(), target.interval(), present.alone);
     let mut stamps = Stamps::default();
     let mut health = Health::new(target.url().to_owned(), target.interval(), Arc::clone(&shared.budget));
-    let mut recorder = Recorder::new(target, &present.job, &shared.storage, &shared.disk);
+    let mut recorder = Recorder::new(target, &present.job, &shared.storage);
     let mut client = client(&present);
     loop {
         let tick = schedule.next(Instant::now(), wall_milliseconds());
@@ -97,7 +95,7 @@ pub(super) async fn run(
             // The head of a samples file says the interval.
             health.set_interval(next.target.interval());
             close(recorder).await?;
-            recorder = Recorder::new(&next.target, &next.job, &shared.storage, &shared.disk);
+            recorder = Recorder::new(&next.target, &next.job, &shared.storage);
         } else if !Arc::ptr_eq(&present.job, &next.job) {
             recorder.set_job(&next.target, &next.job);
         }

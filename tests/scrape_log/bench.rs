@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use vitals::base::shutdown::Shutdown;
 use vitals::scrape_log::config::{Config, Discovery, Job, Limits, TargetGroup};
+use vitals::scrape_log::metrics::Figures;
 use vitals::scrape_log::registry::{Entry, Registry};
 use vitals::scrape_log::service::Readiness;
 use vitals::scrape_log::{Recording, ReloadRequest, StorageOptions, args, record};
@@ -43,6 +44,7 @@ impl Bench {
             reload_requests,
             registry: Arc::clone(&bench.registry),
             metrics: Arc::default(),
+            figures: Figures::default(),
             readiness: Readiness::default(),
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

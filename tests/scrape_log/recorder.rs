@@ -50,6 +50,16 @@ fn files(directory: &Path, start: &str) -> Vec<PathBuf> {
     paths
 }
 
+/// What a file says, compressed or not.
+fn read(path: &Path) -> Vec<u8> {
+    let bytes = fs::read(path).unwrap();
+    if path.extension().unwrap() == "zst" { zstd::decode_all(bytes.as_slice()).unwrap() } else { bytes }
+}
+
+fn text(path: &Path) -> String {
+    String::from_utf8(read(path)).unwrap()
+}
+
 fn directory(storage: &Path, peer: &Peer) -> PathBuf {
     storage.join(format!("127.0.0.1_{}", peer.address.port()))
 }
@@ -84,7 +94,7 @@ fn targets_that_are_down_cost_the_others_nothing() {
     for (peer, up) in [(&good, " 1 "), (&other, " 1 "), (&silent, " 0 ")] {
         let directory = directory(storage.path(), peer);
         for path in files(&directory, "samples-") {
-            let text = fs::read_to_string(path).unwrap();
+            let text = text(&path);
             assert!(
                 text.starts_with("# HELP scrapelog_file {\"v\":1,") && text.ends_with("\n# EOF\n"),
                 "{text}"
@@ -104,13 +114,13 @@ fn targets_that_are_down_cost_the_others_nothing() {
         assert!(log.lines().all(|line| line.starts_with("time=")), "{log}");
         assert!(log.contains(if up == " 1 " { " up=1 load1=0.5 " } else { " up=0 " }), "{log}");
     }
-    let silent = fs::read_to_string(&files(&directory(storage.path(), &silent), "samples-")[0]).unwrap();
+    let silent = text(&files(&directory(storage.path(), &silent), "samples-")[0]);
     assert!(
         silent.contains("\"err\":\"deadline of 100ms passed while waiting for the response\"}"),
         "{silent}"
     );
     let refused = storage.path().join(format!("127.0.0.1_{}", closed.port()));
-    let refused = fs::read_to_string(&files(&refused, "samples-")[0]).unwrap();
+    let refused = text(&files(&refused, "samples-")[0]);
     assert!(refused.contains(": connection refused\"}"), "{refused}");
 }
 
@@ -143,15 +153,18 @@ fn a_file_left_open_is_mended_and_never_continued() {
     run_once(4).0.unwrap();
     let directory = directory(storage.path(), &peer);
     let first = files(&directory, "samples-").remove(0);
-    let whole = fs::read(&first).unwrap();
+    let whole = read(&first);
+    fs::remove_file(&first).unwrap();
+    let plain = first.to_str().unwrap().trim_end_matches(".zst");
     // As if the power had gone in the middle of the next scrape.
     let mut torn = whole.strip_suffix(b"# EOF\n").unwrap().to_vec();
     torn.extend_from_slice(b"node_load1{job=\"node\",instance=\"127.0.0.1:9\"} 0.5 17952");
     torn.resize(torn.len() + 512, 0);
-    fs::write(&first, torn).unwrap();
+    fs::write(plain, torn).unwrap();
     run_once(8).0.unwrap();
-    assert_eq!(fs::read(&first).unwrap(), whole);
-    assert_eq!(files(&directory, "samples-").len(), 2);
+    let files = files(&directory, "samples-");
+    assert_eq!(read(&files[0]), whole);
+    assert_eq!(files.len(), 2);
 }
 
 #[test]

@@ -16,6 +16,7 @@ use clap::parser::ValueSource;
 
 use super::config::{self, Job, Warning};
 use super::service::Addresses;
+use super::store::{MinFree, StorageOptions};
 use super::tools;
 use crate::base::usage::Usage;
 use targets::FlagTarget;
@@ -80,35 +81,6 @@ pub enum JobSource {
     Flags(Vec<Job>),
 }
 
-/// Where files go, and how long they stay. `None` is no limit.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StorageOptions {
-    /// `--storage.path`: the directory below which each target has its own.
-    pub path: PathBuf,
-    /// `--storage.max-file-size`: a samples file that is larger is closed before its two hours are over.
-    pub max_file_bytes: Option<u64>,
-    /// `--storage.retention.time`: how long files stay.
-    pub retention_time: Option<Duration>,
-    /// `--storage.retention.size`: what all files together may have.
-    pub retention_bytes: Option<u64>,
-    /// `--storage.min-free`: what is kept free on the filesystem.
-    pub min_free: MinFree,
-    /// `--storage.sync-interval`: what a power cut may cost; zero is every scrape synced.
-    pub sync_interval: Duration,
-    /// `--storage.compression-level` of zstd; `None` leaves files plain.
-    pub compression_level: Option<i32>,
-}
-
-/// What is kept free on a filesystem.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum MinFree {
-    /// A gigabyte (2^30 bytes), or a tenth of the filesystem where that is less.
-    #[default]
-    Default,
-    /// So many bytes.
-    Bytes(u64),
-}
-
 /// Reads the command line, the program's name first.
 ///
 /// # Errors
@@ -136,8 +108,8 @@ impl Options {
             }
             None => JobSource::Flags(vec![job(&mut matches)?]),
         };
-        let none_if_zero = |bytes: Option<u64>| bytes.filter(|bytes| *bytes > 0);
         let time: Option<Duration> = take(&mut matches, "storage.retention.time");
+        let size: Option<u64> = take(&mut matches, "storage.retention.size");
         let targets: Vec<String> = matches.remove_many("target").into_iter().flatten().collect();
         if !(targets.is_empty() && matches!(jobs, JobSource::Flags(_))) {
             refuse(
@@ -150,12 +122,12 @@ impl Options {
             jobs,
             storage: StorageOptions {
                 path: take(&mut matches, "storage.path").unwrap_or_default(),
-                max_file_bytes: none_if_zero(take(&mut matches, "storage.max-file-size")),
+                max_file_size_bytes: take(&mut matches, "storage.max-file-size").unwrap_or_default(),
+                compression_level: take(&mut matches, "storage.compression-level").unwrap_or_default(),
                 retention_time: time.filter(|time| !time.is_zero()),
-                retention_bytes: none_if_zero(take(&mut matches, "storage.retention.size")),
-                min_free: take(&mut matches, "storage.min-free").map_or(MinFree::Default, MinFree::Bytes),
+                retention_size_bytes: size.filter(|bytes| *bytes > 0),
+                min_free: take(&mut matches, "storage.min-free").map_or(MinFree::Tenth, MinFree::Bytes),
                 sync_interval: take(&mut matches, "storage.sync-interval").unwrap_or_default(),
-                compression_level: take(&mut matches, "storage.compression-level").filter(|level| *level > 0),
             },
             addresses: addresses(&mut matches),
             enable_lifecycle: matches.get_flag("web.enable-lifecycle"),

@@ -27,12 +27,12 @@ fn defaults() {
         options.storage,
         StorageOptions {
             path: "data".into(),
-            max_file_bytes: Some(512 << 20),
+            max_file_size_bytes: 512 << 20,
             retention_time: Some(Duration::from_secs(30 * 86_400)),
-            retention_bytes: None,
-            min_free: MinFree::Default,
+            retention_size_bytes: None,
+            min_free: MinFree::Tenth,
             sync_interval: Duration::ZERO,
-            compression_level: Some(1),
+            compression_level: 1,
         }
     );
     assert_eq!(options.addresses, Addresses::Default("127.0.0.1:9980".parse().unwrap()));
@@ -72,12 +72,12 @@ fn storage_flags() {
         options.storage,
         StorageOptions {
             path: "/srv/x".into(),
-            max_file_bytes: None,
+            max_file_size_bytes: 0,
             retention_time: Some(Duration::from_secs(365 * 86_400)),
-            retention_bytes: Some(3 << 29),
+            retention_size_bytes: Some(3 << 29),
             min_free: MinFree::Bytes(0),
             sync_interval: Duration::from_secs(5),
-            compression_level: None,
+            compression_level: 0,
         }
     );
     assert!(options.enable_lifecycle);

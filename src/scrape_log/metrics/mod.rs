@@ -8,7 +8,7 @@ mod scrape;
 mod storage;
 
 pub use scrape::{ScrapeFigures, ScrapeResult};
-pub use storage::{Files, RemovedFiles, StorageFigures};
+pub use storage::{Figures, Files, RemovedFiles, StorageFigures};
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -296,7 +296,7 @@ mod tests {
             plain: Files { count: 3, bytes: 300 },
             free_bytes: Some(1 << 40),
             removed: RemovedFiles { retention_size: 2, ..RemovedFiles::default() },
-            is_suspended: true,
+            suspended: Some("min_free"),
             ..StorageFigures::default()
         };
         let with = page(&Metrics::new(), &targets, &storage);
@@ -308,7 +308,8 @@ mod tests {
             "scrape_log_dropped_targets{job=\"c\"} 1\n",
             "scrape_log_storage_bytes{state=\"plain\"} 300\n",
             "scrape_log_storage_removed_files_total{reason=\"retention_size\"} 2\n",
-            "scrape_log_storage_suspended 1\n",
+            "scrape_log_storage_suspended{reason=\"full\"} 0\n",
+            "scrape_log_storage_suspended{reason=\"min_free\"} 1\n",
             "scrape_log_storage_free_bytes 1.099511627776e+12\n",
         ] {
             assert!(with.contains(want), "{want}{with}");

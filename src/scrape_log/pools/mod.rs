@@ -15,6 +15,7 @@ mod slots;
 mod sources;
 
 pub use reload::Load;
+pub(super) use reload::Reloads;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -28,10 +29,8 @@ use super::descriptors;
 use super::discovery::Found;
 use super::registry::Snapshot;
 use super::scraper::Shared;
-use super::service::ReloadRequest;
 use crate::base::shutdown::Shutdown;
 use plan::{Plan, plan};
-use reload::Reloads;
 use slots::Slots;
 use sources::Sources;
 
@@ -59,18 +58,11 @@ pub(super) struct Pools {
 }
 
 impl Pools {
-    /// Looks for the targets of `config`, which [`Pools::run`] then scrapes. `load` and `requests` are for what comes later.
-    pub(super) fn new(
-        shared: Shared,
-        config: Vec<ReadyJob>,
-        load: Arc<Load>,
-        requests: mpsc::Receiver<ReloadRequest>,
-        stop: Shutdown,
-    ) -> Self {
+    /// Looks for the targets of `config`, which [`Pools::run`] then scrapes. `reloads` are for what comes later.
+    pub(super) fn new(shared: Shared, config: Vec<ReadyJob>, reloads: Reloads, stop: Shutdown) -> Self {
         let (sender, found) = mpsc::channel(WAITING_FOUND);
         let mut sources = Sources::new(sender);
         sources.apply(config);
-        let reloads = Reloads::new(load, Arc::clone(&shared.metrics), requests);
         let shared = Arc::new(shared);
         Self {
             slots: Slots::new(Arc::clone(&shared), stop),

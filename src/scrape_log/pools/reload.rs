@@ -16,7 +16,7 @@ use crate::scrape_log::service::ReloadRequest;
 pub type Load = dyn Fn() -> Result<Config, String> + Send + Sync;
 
 /// Reloads under way, and who waits for which part of them.
-pub(super) struct Reloads {
+pub(in crate::scrape_log) struct Reloads {
     load: Arc<Load>,
     metrics: Arc<Metrics>,
     hangup: Option<Signal>,
@@ -31,7 +31,8 @@ pub(super) struct Reloads {
 }
 
 impl Reloads {
-    pub(super) fn new(
+    /// Waits for SIGHUP from now on.
+    pub(in crate::scrape_log) fn new(
         load: Arc<Load>,
         metrics: Arc<Metrics>,
         requests: mpsc::Receiver<ReloadRequest>,

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use super::config::Job;
 use super::lines::{Lines, Rules, Scrape, Summary, Workspace};
-use super::store::{Disk, Entry, PeopleLog, Samples};
+use super::store::{Entry, PeopleLog, Ready, Samples, Storage};
 use super::target::Target;
 use crate::vitals::{Observation, Vitals};
 
@@ -46,14 +46,15 @@ pub(super) struct Recorded {
 }
 
 impl Recorder {
-    pub(super) fn new(target: &Target, job: &Job, storage: &Path, disk: &Arc<dyn Disk>) -> Self {
-        let directory = storage.join(target.directory());
+    pub(super) fn new(target: &Target, job: &Job, storage: &Arc<Storage>) -> Self {
+        let directory = storage.path().join(target.directory());
+        let (samples, people) = storage.target(target.directory());
         Self {
             lines: Lines::new(target.url().to_owned(), target.interval(), rules(target, job)),
             samples_trouble: Trouble::new("samples", &directory),
             people_trouble: Trouble::new("the log for people", &directory),
-            samples: Samples::new(Arc::clone(disk), directory.clone()),
-            people: PeopleLog::new(Arc::clone(disk), directory),
+            samples,
+            people,
             now: Observation::default(),
             before: None,
         }
@@ -70,6 +71,7 @@ impl Recorder {
             Workspace::lend(|workspace| self.write_samples(workspace, scrape, moment.clock_went_back));
         if written.is_err() {
             self.lines.forget_metadata();
+            self.samples.not_stored();
         }
         let stored = written.is_ok();
         self.samples_trouble.note(written);
@@ -121,7 +123,10 @@ impl Recorder {
         note: Option<&str>,
     ) -> (Summary, io::Result<()>) {
         let ready = self.samples.ready(scrape.timestamp_milliseconds, fresh_file);
-        let first_in_file = *ready.as_ref().unwrap_or(&true);
+        let first_in_file = ready.as_ref().is_ok_and(|ready| *ready == Ready::Empty);
+        if matches!(ready, Ok(Ready::WithoutMetadata)) {
+            self.lines.forget_metadata();
+        }
         let summary = self.lines.write(workspace, scrape, first_in_file, note, &mut self.now);
         let written = ready.and_then(|_| self.samples.append(workspace.record()));
         (summary, written)
@@ -130,13 +135,6 @@ impl Recorder {
     /// Closes the files.
     pub(super) fn close(&mut self) {
         self.samples.close();
-        if self.samples.unclosed() > 0 {
-            tracing::warn!(
-                path = %self.samples_trouble.directory,
-                files = self.samples.unclosed(),
-                "samples files could not be closed, the next start closes them"
-            );
-        }
     }
 }
 

@@ -1,6 +1,7 @@
 use super::*;
 use crate::exposition::Format;
 use crate::scrape_log::schedule::Stamp;
+use crate::scrape_log::store::Storage;
 use crate::scrape_log::store::tests::{Fault, FaultyDisk};
 use std::collections::BTreeMap;
 use std::fs;
@@ -23,6 +24,7 @@ fn target() -> Target {
 struct Bench {
     storage: tempfile::TempDir,
     disk: FaultyDisk,
+    files: Arc<Storage>,
     recorder: Recorder,
     number: i64,
 }
@@ -31,8 +33,9 @@ impl Bench {
     fn new() -> Self {
         let storage = tempfile::tempdir().unwrap();
         let disk = FaultyDisk::default();
-        let recorder = Recorder::new(&target(), &job(), storage.path(), &disk.shared());
-        Self { storage, disk, recorder, number: 0 }
+        let files = disk.storage(storage.path());
+        let recorder = Recorder::new(&target(), &job(), &files);
+        Self { storage, disk, files, recorder, number: 0 }
     }
 
     fn directory(&self) -> PathBuf {
@@ -59,6 +62,12 @@ impl Bench {
                 Moment { started: Instant::now(), clock_went_back: stamp.clock_went_back, missed: 0 },
             )
             .summary
+    }
+
+    /// Closes the files, and has done what is left to the threads.
+    fn close(&mut self) {
+        self.recorder.close();
+        self.files.settle();
     }
 
     fn samples_files(&self) -> BTreeMap<String, String> {
@@ -101,7 +110,7 @@ fn one_write_and_one_sync_a_scrape() {
     bench.scrape();
     bench.disk.take_log();
     bench.scrape();
-    assert_eq!(bench.disk.take_log(), ["write", "sync", "write"], "the samples, then the log for people");
+    assert_eq!(bench.disk.take_log(), ["write", "sync", "open_file", "len", "write"]);
 }
 
 #[test]
@@ -117,7 +126,7 @@ fn a_full_disk_costs_the_scrapes_of_that_time_only() {
         bench.disk.mend();
         bench.scrape();
         bench.scrape();
-        bench.recorder.close();
+        bench.close();
         assert_eq!(bench.recorded(), [1, 2, 6, 7]);
         let files = bench.samples_files();
         assert_eq!(files.len(), 1);
@@ -168,7 +177,7 @@ fn any_call_may_fail_and_nothing_is_torn_doubled_or_lost_for_long() {
         for _ in 0..4 {
             bench.scrape();
         }
-        bench.recorder.close();
+        bench.close();
         calls += bench.disk.calls();
     }
     for fault in [Fault::Error(ENOSPC), Fault::ShortWrite(ENOSPC), Fault::Error(EIO)] {
@@ -181,7 +190,7 @@ fn any_call_may_fail_and_nothing_is_torn_doubled_or_lost_for_long() {
                 }
                 bench.disk.mend();
                 bench.scrape();
-                bench.recorder.close();
+                bench.close();
                 let recorded = bench.recorded();
                 let context = format!("{fault:?} in calls {first} to {}: {recorded:?}", first + count);
                 assert!(recorded.is_sorted_by(|one, two| one < two), "{context}");
@@ -204,9 +213,11 @@ fn a_directory_that_is_taken_away_is_made_again() {
     let mut bench = Bench::new();
     bench.scrape();
     fs::remove_dir_all(bench.directory()).unwrap();
+    std::thread::sleep(Duration::from_millis(1100));
     bench.scrape();
     assert_eq!(bench.recorded(), [2]);
     fs::rename(bench.directory(), bench.storage.path().join("moved")).unwrap();
+    std::thread::sleep(Duration::from_millis(1100));
     bench.scrape();
     assert_eq!(bench.recorded(), [3]);
     assert!(fs::read_dir(bench.directory()).unwrap().count() == 2, "samples and the log for people");
@@ -233,7 +244,7 @@ fn the_log_for_people_goes_on_behind_its_last_whole_line() {
     let whole = fs::read_to_string(&path).unwrap();
     assert!(whole.starts_with("time=2026-11-21T12:00:15.000Z up=1 "), "{whole}");
     fs::write(&path, format!("{whole}time=2026-11-21T12:0")).unwrap();
-    bench.recorder = Recorder::new(&target(), &job(), bench.storage.path(), &bench.disk.shared());
+    bench.recorder = Recorder::new(&target(), &job(), &bench.files);
     bench.scrape();
     let text = fs::read_to_string(&path).unwrap();
     assert_eq!(text.lines().count(), 2, "{text}");

@@ -81,11 +81,17 @@ fn write_page(
         icon = if up == targets.len() { WELL_ICON } else { ILL_ICON },
         total = targets.len(),
     )?;
-    if storage.is_suspended {
-        out.push_str(
-            "<p class=\"alert\" role=\"alert\">The disk is full: targets are scraped, but nothing is stored until \
-             there is space.</p>\n",
-        );
+    if let Some(reason) = storage.suspended {
+        let why = match reason {
+            "locked" => "Another scrape-log has taken over the storage path",
+            "min_free" => "Less than --storage.min-free is free on the disk",
+            _ => "The disk is full",
+        };
+        writeln!(
+            out,
+            "<p class=\"alert\" role=\"alert\">{why}: targets are scraped, but nothing is stored until that \
+             changes.</p>"
+        )?;
     }
     write_figures(out, (up, targets.len()), storage)?;
     out.push_str(
@@ -322,7 +328,7 @@ mod tests {
         };
         let active = vec![entry("b", Some(true)), entry("a", None), entry("b", Some(false))];
         let snapshot = Snapshot { active, dropped: Vec::new() };
-        let storage = StorageFigures { is_suspended: true, ..StorageFigures::default() };
+        let storage = StorageFigures { suspended: Some("full"), ..StorageFigures::default() };
         let page = targets(&snapshot, &storage, "site1", 53_200);
         for want in [
             "<title>1/3 up · scrape-log on site1</title>",

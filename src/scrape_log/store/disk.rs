@@ -5,33 +5,54 @@ use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use rustix::fs::{AtFlags, Mode, OFlags, open, openat, unlinkat};
+use rustix::fs::{AtFlags, Mode, OFlags, open, openat, renameat, statvfs, unlinkat};
 
-/// A filesystem.
+/// A filesystem. Directories of files are never symbolic links.
 pub(in crate::scrape_log) trait Disk: Send + Sync {
     /// Makes a directory and those above it and sees to it that they last. That it exists is fine.
     fn create_directory(&self, path: &Path) -> io::Result<()>;
 
-    /// Makes a new file in a directory that is no symbolic link and sees to it that the name lasts.
+    /// Removes an empty directory.
+    fn remove_directory(&self, path: &Path) -> io::Result<()>;
+
+    /// Makes a new file and sees to it that the name lasts.
     fn create_file(&self, directory: &Path, name: &str) -> io::Result<Box<dyn DiskFile>>;
 
-    /// Opens an existing file in a directory that is no symbolic link, for reading and appending.
+    /// Opens an existing file for reading and appending.
     fn open_file(&self, directory: &Path, name: &str) -> io::Result<Box<dyn DiskFile>>;
 
-    /// Removes a file and sees to it that it stays removed.
+    /// Removes a file. After a power cut it may be there again.
     fn remove_file(&self, directory: &Path, name: &str) -> io::Result<()>;
+
+    /// Gives a file another name, in place of what had that name.
+    fn rename_file(&self, directory: &Path, from: &str, to: &str) -> io::Result<()>;
+
+    /// Sees to it that the names in a directory last.
+    fn sync_directory(&self, directory: &Path) -> io::Result<()>;
+
+    /// How much room there is.
+    fn room(&self, path: &Path) -> io::Result<Room>;
+}
+
+/// The sizes of a filesystem in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::scrape_log) struct Room {
+    /// What this user may still write.
+    pub(in crate::scrape_log) free_bytes: u64,
+    /// All of it.
+    pub(in crate::scrape_log) total_bytes: u64,
 }
 
 /// An open file.
-pub(in crate::scrape_log) trait DiskFile: Send {
+pub(in crate::scrape_log) trait DiskFile: Send + Sync {
     /// One `write`, at the end. May write less.
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize>;
+    fn write(&self, bytes: &[u8]) -> io::Result<usize>;
 
     /// Has the data on the device when it returns.
-    fn sync(&mut self) -> io::Result<()>;
+    fn sync(&self) -> io::Result<()>;
 
     /// Cuts the file.
-    fn truncate(&mut self, len: u64) -> io::Result<()>;
+    fn truncate(&self, len: u64) -> io::Result<()>;
 
     /// The file's length.
     fn len(&self) -> io::Result<u64>;
@@ -79,6 +100,10 @@ impl Disk for SystemDisk {
         File::open(parent)?.sync_all()
     }
 
+    fn remove_directory(&self, path: &Path) -> io::Result<()> {
+        fs::remove_dir(path)
+    }
+
     fn create_file(&self, directory: &Path, name: &str) -> io::Result<Box<dyn DiskFile>> {
         let directory = Self::directory(directory)?;
         let file = Self::open(&directory, name, OFlags::CREATE | OFlags::EXCL)?;
@@ -95,21 +120,38 @@ impl Disk for SystemDisk {
     }
 
     fn remove_file(&self, directory: &Path, name: &str) -> io::Result<()> {
-        fs::remove_file(directory.join(name))?;
+        Ok(unlinkat(Self::directory(directory)?, name, AtFlags::empty())?)
+    }
+
+    fn rename_file(&self, directory: &Path, from: &str, to: &str) -> io::Result<()> {
+        let directory = Self::directory(directory)?;
+        Ok(renameat(&directory, from, &directory, to)?)
+    }
+
+    fn sync_directory(&self, directory: &Path) -> io::Result<()> {
         Self::directory(directory)?.sync_all()
+    }
+
+    fn room(&self, path: &Path) -> io::Result<Room> {
+        let stat = statvfs(path)?;
+        Ok(Room {
+            free_bytes: stat.f_bavail.saturating_mul(stat.f_frsize),
+            total_bytes: stat.f_blocks.saturating_mul(stat.f_frsize),
+        })
     }
 }
 
 impl DiskFile for File {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        Write::write(self, bytes)
+    fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        let mut file = self;
+        Write::write(&mut file, bytes)
     }
 
-    fn sync(&mut self) -> io::Result<()> {
+    fn sync(&self) -> io::Result<()> {
         self.sync_data()
     }
 
-    fn truncate(&mut self, len: u64) -> io::Result<()> {
+    fn truncate(&self, len: u64) -> io::Result<()> {
         self.set_len(len)
     }
 

@@ -1,19 +1,17 @@
 //! The log for people: `vitals-YYYYMMDD.log`, one `key=value` line a scrape.
 
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::append::{AppendError, AppendFile};
-use super::disk::Disk;
-use super::file_time;
+use super::append::AppendFile;
+use super::names::{FileName, Form, Kind, file_time};
+use super::{Storage, TargetDirectory};
 use crate::base::logfmt;
 use crate::vitals::Vitals;
 
 /// The longest line that is looked for when a file is opened again.
 const TAIL_BYTES: u64 = 64 << 10;
-const DAY_MILLISECONDS: i64 = 86_400_000;
 
 /// What one line says.
 #[derive(Debug)]
@@ -26,40 +24,86 @@ pub(in crate::scrape_log) struct Entry<'a> {
     pub(in crate::scrape_log) error: Option<&'a str>,
 }
 
-/// The logs of one target. They follow from the samples, so they are not forced to the device line by line.
+/// The logs of one target. They follow from the samples, so they are not forced to the device line by line, and a
+/// file is opened for each line: of a target one file at most is kept open.
 pub(in crate::scrape_log) struct PeopleLog {
-    disk: Arc<dyn Disk>,
-    directory: PathBuf,
-    open: Option<(i64, AppendFile)>,
+    storage: Arc<Storage>,
+    directory: Arc<TargetDirectory>,
+    present: Option<Present>,
     line: String,
 }
 
+/// The file of the present day and how long it was after the last line.
+#[derive(Clone, Copy)]
+struct Present {
+    name: FileName,
+    len: u64,
+}
+
 impl PeopleLog {
-    pub(in crate::scrape_log) fn new(disk: Arc<dyn Disk>, directory: PathBuf) -> Self {
-        Self { disk, directory, open: None, line: String::new() }
+    pub(super) fn new(storage: Arc<Storage>, directory: Arc<TargetDirectory>) -> Self {
+        Self { storage, directory, present: None, line: String::new() }
     }
 
-    /// Appends one line to the file of its day.
+    /// Appends one line to the file of its day. When there is no room the oldest files go.
     ///
     /// # Errors
     /// When it can't be written now. The file is as before.
     pub(in crate::scrape_log) fn append(&mut self, entry: &Entry<'_>) -> io::Result<()> {
-        let day = entry.timestamp_milliseconds.div_euclid(DAY_MILLISECONDS);
-        let mut file = match self.open.take() {
-            Some((open_day, file)) if open_day == day && file.is_in_place() => file,
-            _ => {
-                self.disk.create_directory(&self.directory)?;
-                let name = format!("vitals-{}.log", file_time(entry.timestamp_milliseconds, "%Y%m%d"));
-                AppendFile::open(&self.disk, &self.directory, &name, TAIL_BYTES, |tail| {
-                    memchr::memrchr(b'\n', tail).map_or(0, |at| at + 1)
-                })?
-            }
-        };
+        self.storage.suspension.check()?;
+        let name = FileName::new(Kind::People, entry.timestamp_milliseconds, 0);
+        let mut file = self.open(name)?;
         self.line.clear();
         write_line(&mut self.line, entry);
-        let appended = file.append(self.line.as_bytes(), false);
-        self.open = Some((day, file));
-        appended.map_err(AppendError::into_io)
+        let len = self.line.len() as u64;
+        self.storage.with_room(len, || file.append(self.line.as_bytes()))?;
+        self.present = Some(Present { name, len: file.len() });
+        self.storage.stats.open_bytes.add(len);
+        self.storage.stats.written_bytes.add(len);
+        Ok(())
+    }
+
+    fn open(&mut self, name: FileName) -> io::Result<AppendFile> {
+        let known_len = match self.present {
+            Some(present) if present.name == name => Some(present.len),
+            _ => {
+                self.close();
+                self.storage.reopen(self.directory.file(name));
+                self.present = Some(Present { name, len: 0 });
+                None
+            }
+        };
+        let disk = self.storage.disk.as_ref();
+        let path = &self.directory.path;
+        let text = name.text(Form::Plain);
+        let whole = |tail: &[u8]| memchr::memrchr(b'\n', tail).map_or(0, |at| at + 1);
+        let file = match AppendFile::open(disk, (path, &text), known_len, TAIL_BYTES, whole) {
+            // The directory is not there yet, or any more.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.storage.ready()?;
+                disk.create_directory(path)?;
+                AppendFile::open(disk, (path, &text), known_len, TAIL_BYTES, whole)?
+            }
+            opened => opened?,
+        };
+        let known_len = known_len.unwrap_or(0);
+        self.storage.stats.open_bytes.subtract(known_len);
+        self.storage.stats.open_bytes.add(file.len());
+        self.present = Some(Present { name, len: file.len() });
+        Ok(file)
+    }
+
+    /// Leaves the file of the present day to the retention.
+    fn close(&mut self) {
+        let Some(present) = self.present.take() else { return };
+        self.storage.stats.open_bytes.subtract(present.len);
+        self.storage.closed(self.directory.file(present.name), present.len, false);
+    }
+}
+
+impl Drop for PeopleLog {
+    fn drop(&mut self) {
+        self.close();
     }
 }
 

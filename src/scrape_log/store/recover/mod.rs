@@ -6,68 +6,35 @@
 
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
 
 use memchr::memmem;
 
+use super::END_OF_FILE;
 use super::append::write_whole;
 use super::disk::{Disk, DiskFile};
-use super::{END_OF_FILE, samples_file_names};
 use crate::scrape_log::lines::{COMMIT_MARK, SYNTHETIC_SAMPLES};
 
 /// How much of a file's end is looked at first. A scrape of a usual host has about 75 kB.
 const FIRST_WINDOW_BYTES: u64 = 1 << 20;
 
-/// Closes all samples files below `storage` that are not closed, also those of targets that are not scraped any
-/// more.
-///
-/// # Errors
-/// When the storage path can't be listed. A file that can't be mended is logged and left as it is.
-pub(super) fn recover_all(disk: &Arc<dyn Disk>, storage: &Path) -> io::Result<()> {
-    for entry in std::fs::read_dir(storage)? {
-        let entry = entry?;
-        if !entry.file_type()?.is_dir() {
-            continue;
-        }
-        let directory = entry.path();
-        let names = match samples_file_names(&directory) {
-            Ok(names) => names,
-            Err(error) => {
-                tracing::warn!(path = %directory.display(), %error, "can't look for files left open");
-                continue;
-            }
-        };
-        for name in names {
-            let path = directory.join(&name);
-            match recover(disk.as_ref(), &directory, &name) {
-                Ok(Recovered::Closed) => {}
-                Ok(Recovered::Cut { bytes }) => {
-                    tracing::info!(path = %path.display(), cut_bytes = bytes, "closed a file left open");
-                }
-                Ok(Recovered::Removed { bytes }) => {
-                    tracing::info!(path = %path.display(), bytes, "removed a file without a whole scrape");
-                }
-                Err(error) => {
-                    tracing::warn!(path = %path.display(), %error, "can't close a file left open");
-                }
-            }
-        }
-    }
-    Ok(())
-}
-
+/// What became of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Recovered {
+pub(super) enum Recovered {
     /// It ended as it should.
     Closed,
-    /// So many bytes behind the last whole scrape were cut off, often none.
-    Cut { bytes: u64 },
+    /// So many bytes behind the last whole scrape were cut off, often none, which leaves `len`.
+    Cut { cut_bytes: u64, len: u64 },
     /// It had no whole scrape.
     Removed { bytes: u64 },
 }
 
-fn recover(disk: &dyn Disk, directory: &Path, name: &str) -> io::Result<Recovered> {
-    let mut file = disk.open_file(directory, name)?;
+/// Closes a samples file that is not closed. It is not waited for the device: after a power cut the next start finds
+/// the file as this one did.
+///
+/// # Errors
+/// When the file can't be read or changed. It is not worse than before then.
+pub(super) fn recover(disk: &dyn Disk, directory: &Path, name: &str) -> io::Result<Recovered> {
+    let file = disk.open_file(directory, name)?;
     let len = file.len()?;
     if is_closed(file.as_ref(), len)? {
         return Ok(Recovered::Closed);
@@ -79,9 +46,8 @@ fn recover(disk: &dyn Disk, directory: &Path, name: &str) -> io::Result<Recovere
         return Ok(Recovered::Removed { bytes: len });
     }
     file.truncate(whole)?;
-    write_whole(file.as_mut(), END_OF_FILE)?;
-    file.sync()?;
-    Ok(Recovered::Cut { bytes: len - whole })
+    write_whole(file.as_ref(), END_OF_FILE)?;
+    Ok(Recovered::Cut { cut_bytes: len - whole, len: whole + END_OF_FILE.len() as u64 })
 }
 
 /// Whether the last line is `# EOF`, with or without its line end.

@@ -1,7 +1,6 @@
 use super::*;
 use crate::exposition::Format;
 use crate::scrape_log::lines::{Lines, Rules, Scrape, Workspace};
-use crate::scrape_log::store::SystemDisk;
 use crate::scrape_log::store::tests::FaultyDisk;
 use crate::vitals::Observation;
 use std::fs;
@@ -114,20 +113,36 @@ fn only_files_of_its_own_are_touched() {
     fs::create_dir(&directory).unwrap();
     let (data, _) = file_of_scrapes(&PAGES);
     let torn = &data[..data.len() - 1];
-    for name in ["samples-1.om", "notes.om", "samples-1.om.zst", "samples-1.txt"] {
+    let own = "samples-20261121T120000Z.om";
+    for name in [own, "samples-1.om", "notes.om", "samples-20261121T140000Z.om.zst", "samples-1.txt"] {
         fs::write(directory.join(name), torn).unwrap();
     }
-    fs::write(storage.path().join("samples-1.om"), torn).unwrap();
+    fs::write(storage.path().join(own), torn).unwrap();
     let outside = tempfile::tempdir().unwrap();
-    fs::write(outside.path().join("samples-1.om"), torn).unwrap();
+    fs::write(outside.path().join(own), torn).unwrap();
     std::os::unix::fs::symlink(outside.path(), storage.path().join("link")).unwrap();
-    let disk: Arc<dyn Disk> = Arc::new(SystemDisk);
-    recover_all(&disk, storage.path()).unwrap();
-    assert!(fs::read(directory.join("samples-1.om")).unwrap().ends_with(END_OF_FILE));
-    for other in
-        ["db01_9100/notes.om", "db01_9100/samples-1.om.zst", "db01_9100/samples-1.txt", "samples-1.om"]
-    {
+    let files = FaultyDisk::default().storage(storage.path());
+    files.settle();
+    assert!(fs::read(directory.join(own)).unwrap().ends_with(END_OF_FILE));
+    for other in ["db01_9100/notes.om", "db01_9100/samples-1.om", "db01_9100/samples-1.txt", own] {
         assert_eq!(fs::read(storage.path().join(other)).unwrap(), torn, "{other}");
     }
-    assert_eq!(fs::read(outside.path().join("samples-1.om")).unwrap(), torn);
+    assert_eq!(fs::read(outside.path().join(own)).unwrap(), torn);
+}
+
+#[test]
+fn all_files_left_open_are_closed() {
+    let storage = tempfile::tempdir().unwrap();
+    let directory = storage.path().join("db01_9100");
+    fs::create_dir(&directory).unwrap();
+    let (data, _) = file_of_scrapes(&PAGES);
+    let names = ["samples-20261121T120000Z.om", "samples-20261121T140000Z.om", "samples-20261121T160000Z.om"];
+    for name in names {
+        fs::write(directory.join(name), &data[..data.len() - 1]).unwrap();
+    }
+    let files = FaultyDisk::default().storage(storage.path());
+    let is_closed = |name: &str| fs::read(directory.join(name)).unwrap().ends_with(END_OF_FILE);
+    assert!(is_closed(names[2]) && !is_closed(names[0]), "the newest at once");
+    files.settle();
+    assert!(names.into_iter().all(is_closed), "the others soon");
 }
