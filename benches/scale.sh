@@ -9,9 +9,9 @@
 # Needs curl, zstd, prometheus and victoria-metrics (Debian's packages of these names). In the environment: SCRAPE_LOG,
 # PROMETHEUS and VICTORIA_METRICS (programs), SCRAPERS (those to run, of "scrape_log prometheus victoria_metrics"),
 # TARGETS, SAMPLES, INTERVAL, WARM_UP and MEASURED (seconds), PORT (that one and the next three must be free), FLEET (its
-# program, where it is built already), SCRAPE_LOG_FLAGS (further flags), PROFILE (a directory: perf and the threads' CPU
+# program, where it is built already), SCRAPE_LOG_FLAGS (further flags), MAX_FILE_BYTES, PROFILE (a directory: perf and the threads' CPU
 # of scrape-log go there), TMPDIR (whose disk is written to). The files of scrape-log are so short that each target's
-# rotate four times while it is measured, compression included.
+# rotate twice while it is measured, compression included.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=benches/measure.bash
@@ -37,7 +37,7 @@ samples=${SAMPLES:-677}
 port=${PORT:-19100}
 synthetic=5 # samples about each scrape in scrape-log's files, beside those of the page
 bytes_per_line=111
-max_file_bytes=$((samples * bytes_per_line * measured / interval / 4))
+max_file_bytes=${MAX_FILE_BYTES:-$((samples * bytes_per_line * measured / interval / 2))}
 ticks_per_second=$(getconf CLK_TCK)
 declare -A user_agents=([scrape_log]=scrape-log [prometheus]=Prometheus [victoria_metrics]=vm_promscrape)
 
