@@ -28,6 +28,7 @@ pub mod metrics;
 mod pages;
 mod pools;
 mod recorder;
+mod recording;
 pub mod registry;
 pub mod relabel;
 mod schedule;
@@ -196,11 +197,15 @@ pub async fn record(recording: Recording, mut shutdown: Shutdown) -> Result<(), 
     tracing::info!(path = %storage.path().display(), jobs = config.len(), "recording");
     readiness.begin();
     let (trigger, stop) = Shutdown::new();
-    let shared = Shared { storage, registry, metrics, budget: Arc::default(), pages: Pages::default() };
+    let (queue, thread) = recording::Recording::start();
+    let (budget, pages) = (Arc::default(), Pages::default());
+    let shared = Shared { storage, registry, metrics, budget, pages, recording: queue };
     let mut pools = Pools::new(shared, config, reloads, stop);
     let outcome = tokio::select! {
         () = shutdown.requested() => Ok(()),
         died = pools.run() => died,
+        // It does not end while there are targets, unless it panics.
+        ended = thread => ended,
     };
     trigger.now();
     let closed = tokio::time::timeout(CLOSING_TIME, pools.closed()).await.unwrap_or_else(|_| {

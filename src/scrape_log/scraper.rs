@@ -1,10 +1,9 @@
-//! The task of one target: wait, fetch, hand over to a blocking thread, again.
+//! The task of one target: wait, fetch, hand over to the recording thread, again.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{Semaphore, watch};
-use tokio::task::{JoinError, spawn_blocking};
+use tokio::sync::{Semaphore, oneshot, watch};
 
 use super::budget::Budget;
 use super::config::Job;
@@ -13,8 +12,9 @@ use super::lines::{SYNTHETIC_SAMPLES, Scrape, Summary};
 use super::metrics::{Metrics, ScrapeFigures, ScrapeResult};
 use super::pages::Pages;
 use super::recorder::{Moment, Recorded, Recorder};
+use super::recording::Recording;
 use super::registry::{Entry, Registry};
-use super::schedule::{Schedule, Stamps, Tick, wall_milliseconds};
+use super::schedule::{Schedule, Stamp, Stamps, Tick, wall_milliseconds};
 use super::store::Storage;
 use super::target::Target;
 use crate::base::shutdown::Shutdown;
@@ -25,12 +25,6 @@ use crate::web::client::{Client, Prepared};
 /// targets may be many. How long each holds the others up is for this machine to say, not for a peer.
 static LARGE_PAGES: Semaphore = Semaphore::const_new(1);
 const LARGE_PAGE_BYTES: usize = 1 << 20;
-/// Scrapes that are recorded at the same time. Each has a thread, and most of them wait for the disk; past a stall of
-/// the machine thousands would be due at once.
-static RECORDINGS: Semaphore = Semaphore::const_new(16);
-/// Targets whose files are closed at the same time. At the end there is little time for all of them.
-static CLOSINGS: Semaphore = Semaphore::const_new(64);
-
 /// What all tasks share.
 pub(super) struct Shared {
     pub(super) storage: Arc<Storage>,
@@ -38,6 +32,7 @@ pub(super) struct Shared {
     pub(super) metrics: Arc<Metrics>,
     pub(super) budget: Arc<Budget>,
     pub(super) pages: Pages,
+    pub(super) recording: Recording,
 }
 
 /// What a task has to do. All but the target's labels and URL may change while it runs.
@@ -62,51 +57,63 @@ enum Waited {
     Stop,
 }
 
+/// What is written about one target: its files, and its lines in the log. Only the recording thread uses it.
+struct Ledger {
+    recorder: Recorder,
+    health: Health,
+}
+
+/// A scrape on its way to the recording thread.
+struct Fetched {
+    page: Vec<u8>,
+    format: Format,
+    failure: Option<Failure>,
+    stamp: Stamp,
+    tick: Tick,
+    started: Instant,
+    duration: Duration,
+}
+
 /// Scrapes a target, one scrape at a time, then closes its files. It goes by what `assigned` says at the start of each
 /// scrape. When its sender is dropped the scrape under way is still recorded; at `shutdown` it is abandoned.
-///
-/// # Errors
-/// When the thread that writes panicked, which is a mistake in this program.
 pub(super) async fn run(
     mut assigned: watch::Receiver<Arc<Assignment>>,
     shared: Arc<Shared>,
     mut shutdown: Shutdown,
-) -> Result<(), JoinError> {
+) {
     let mut present = Arc::clone(&assigned.borrow_and_update());
     let target = &present.target;
     let mut schedule = Schedule::new(target.identity(), target.interval(), present.alone);
     let mut stamps = Stamps::default();
-    let mut health = Health::new(target.url().to_owned(), target.interval(), Arc::clone(&shared.budget));
-    let mut recorder = Recorder::new(target, &present.job, &shared.storage);
+    let ledger = Arc::new(Mutex::new(Ledger {
+        recorder: Recorder::new(target, &present.job, &shared.storage),
+        health: Health::new(target.url().to_owned(), target.interval(), Arc::clone(&shared.budget)),
+    }));
     let mut client = client(&present);
     loop {
         let tick = schedule.next(Instant::now(), wall_milliseconds());
-        let due = match wait(&tick, &mut assigned, present.target.interval(), &mut shutdown).await {
-            Waited::Due => true,
-            Waited::NewInterval => false,
-            Waited::Stop => break,
-        };
+        let waited = wait(&tick, &mut assigned, present.target.interval(), &mut shutdown).await;
+        if waited == Waited::Stop {
+            break;
+        }
         let next = Arc::clone(&assigned.borrow_and_update());
         if !Arc::ptr_eq(&present.client, &next.client) {
             client = self::client(&next);
         }
         if present.target.interval() != next.target.interval() {
-            schedule.set_interval(next.target.interval(), (!due).then_some(tick));
-            // The head of a samples file says the interval.
-            health.set_interval(next.target.interval());
-            close(recorder).await?;
-            recorder = Recorder::new(&next.target, &next.job, &shared.storage);
-        } else if !Arc::ptr_eq(&present.job, &next.job) {
-            recorder.set_job(&next.target, &next.job);
+            let unused = (waited == Waited::NewInterval).then_some(tick);
+            schedule.set_interval(next.target.interval(), unused);
+        }
+        if !change(&shared, &ledger, &present, &next).await {
+            return;
         }
         present = next;
-        if !due {
+        if waited == Waited::NewInterval {
             continue;
         }
 
         let started = Instant::now();
         let stamp = stamps.next(started, wall_milliseconds(), tick.planned_milliseconds);
-        let moment = Moment { started, clock_went_back: stamp.clock_went_back, missed: tick.missed };
         let mut page = shared.pages.take();
         let fetched = match &present.refused {
             Some(reason) => Err(Failure::Refused(reason.to_string())),
@@ -116,7 +123,6 @@ pub(super) async fn run(
             },
         };
         let duration = started.elapsed();
-        let error = fetched.as_ref().err().map(ToString::to_string);
         let (format, failure) = match fetched {
             Ok(format) => (format, None),
             Err(failure) => {
@@ -124,31 +130,80 @@ pub(super) async fn run(
                 (Format::Text, Some(failure))
             }
         };
-        let turns = async {
-            let large = if page.len() > LARGE_PAGE_BYTES { LARGE_PAGES.acquire().await.ok() } else { None };
-            (large, RECORDINGS.acquire().await.ok())
-        };
-        let turns = tokio::select! {
-            () = shutdown.requested() => break,
-            turns = turns => turns,
-        };
-        // Reading the page and writing its lines would hold up the other targets, were it done here.
-        let recorded;
-        (recorder, page, recorded) = spawn_blocking(move || {
-            let scrape = Scrape {
-                timestamp_milliseconds: stamp.milliseconds,
-                duration,
-                page: match &error {
-                    None => Ok((&page, format)),
-                    Some(error) => Err(error),
-                },
+        let fetched = Fetched { page, format, failure, stamp, tick, started, duration };
+        let given = async {
+            let turn =
+                if fetched.page.len() > LARGE_PAGE_BYTES { LARGE_PAGES.acquire().await.ok() } else { None };
+            let (ledger, entry, on_thread) =
+                (Arc::clone(&ledger), Arc::clone(&present.entry), Arc::clone(&shared));
+            let job = move || {
+                lock(&ledger).record(fetched, &entry, &on_thread);
+                drop(turn);
             };
-            let recorded = recorder.record(&scrape, moment);
-            drop(turns);
-            (recorder, page, recorded)
-        })
-        .await?;
-        let Recorded { summary, stored } = recorded;
+            shared.recording.give(job).await
+        };
+        tokio::select! {
+            () = shutdown.requested() => break,
+            given = given => if !given { return },
+        }
+    }
+    let (done, closed) = oneshot::channel::<()>();
+    let job = move || {
+        lock(&ledger).recorder.close();
+        drop(done);
+    };
+    if shared.recording.give(job).await {
+        // Nothing is sent: it is over when the sender is gone.
+        closed.await.ok();
+    }
+}
+
+/// Has the recording go on by what is new. Says whether there is still a thread to do it.
+async fn change(
+    shared: &Shared,
+    ledger: &Arc<Mutex<Ledger>>,
+    old: &Assignment,
+    new: &Arc<Assignment>,
+) -> bool {
+    if Arc::ptr_eq(&old.job, &new.job) && old.target.interval() == new.target.interval() {
+        return true;
+    }
+    let is_new_interval = old.target.interval() != new.target.interval();
+    let (ledger, new, storage) = (Arc::clone(ledger), Arc::clone(new), Arc::clone(&shared.storage));
+    let job = move || {
+        let mut ledger = lock(&ledger);
+        let Assignment { target, job, .. } = &*new;
+        if is_new_interval {
+            // The head of a samples file says the interval.
+            ledger.health.set_interval(target.interval());
+            ledger.recorder.close();
+            ledger.recorder = Recorder::new(target, job, &storage);
+        } else {
+            ledger.recorder.set_job(target, job);
+        }
+    };
+    shared.recording.give(job).await
+}
+
+/// A panic under the lock has ended the thread that uses it, and with it the program.
+fn lock(ledger: &Mutex<Ledger>) -> MutexGuard<'_, Ledger> {
+    ledger.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Ledger {
+    fn record(&mut self, fetched: Fetched, entry: &Entry, shared: &Shared) {
+        let Fetched { page, format, failure, stamp, tick, started, duration } = fetched;
+        let error = failure.as_ref().map(ToString::to_string);
+        let scrape = Scrape {
+            timestamp_milliseconds: stamp.milliseconds,
+            duration,
+            page: match &error {
+                None => Ok((&page, format)),
+                Some(error) => Err(error),
+            },
+        };
+        let moment = Moment { started, clock_went_back: stamp.clock_went_back, missed: tick.missed };
+        let Recorded { summary, stored } = self.recorder.record(&scrape, moment);
         shared.metrics.note_scrape(&ScrapeFigures {
             result: result(failure.as_ref(), &summary),
             duration,
@@ -159,19 +214,9 @@ pub(super) async fn run(
             stored_samples: stored.then_some(summary.written + SYNTHETIC_SAMPLES),
         });
         shared.pages.give_back(page);
-        note(&present.entry, &summary, &tick, (stamp.milliseconds, duration));
-        health.note(started, failure, &summary, tick.missed);
+        note(entry, &summary, &tick, (stamp.milliseconds, duration));
+        self.health.note(started, failure, &summary, tick.missed);
     }
-    close(recorder).await
-}
-
-async fn close(mut recorder: Recorder) -> Result<(), JoinError> {
-    let turn = CLOSINGS.acquire().await.ok();
-    spawn_blocking(move || {
-        recorder.close();
-        drop(turn);
-    })
-    .await
 }
 
 /// Waits until the tick is due.

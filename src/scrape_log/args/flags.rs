@@ -101,8 +101,11 @@ fn storage() -> [Arg; 7] {
             )
             .value_parser(size::parse),
         flag("storage.sync-interval", "DURATION")
-            .help("How often files are synced to the disk; 0s is after every scrape")
-            .default_value("0s")
+            .help(
+                "Longest time until a scrape that was written is synced to the disk, together with those of other \
+                 targets; 0s syncs each by itself before the next is written",
+            )
+            .default_value("50ms")
             .value_parser(duration::parse),
         flag("storage.compression-level", "LEVEL")
             .help("Level of zstd from 1 to 22 for closed files; 0 leaves them plain")

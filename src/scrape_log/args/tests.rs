@@ -31,7 +31,7 @@ fn defaults() {
             retention_time: Some(Duration::from_secs(30 * 86_400)),
             retention_size_bytes: None,
             min_free: MinFree::Tenth,
-            sync_interval: Duration::ZERO,
+            sync_interval: Duration::from_millis(50),
             compression_level: 1,
         }
     );

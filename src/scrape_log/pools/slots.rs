@@ -16,7 +16,7 @@ pub(super) struct Slots {
     shared: Arc<Shared>,
     stop: Shutdown,
     slots: HashMap<String, Slot>,
-    tasks: JoinSet<Result<String, JoinError>>,
+    tasks: JoinSet<String>,
 }
 
 enum Slot {
@@ -69,7 +69,10 @@ impl Slots {
         let (sender, receiver) = watch::channel(assignment);
         let running = scraper::run(receiver, Arc::clone(&self.shared), self.stop.clone());
         let name = directory.clone();
-        self.tasks.spawn(async move { running.await.map(|()| name) });
+        self.tasks.spawn(async move {
+            running.await;
+            name
+        });
         self.slots.insert(directory, Slot::Running(sender));
     }
 
@@ -100,7 +103,7 @@ impl Slots {
     /// When the task panicked.
     pub(super) async fn ended(&mut self) -> Result<(), JoinError> {
         let Some(ended) = self.tasks.join_next().await else { return std::future::pending().await };
-        let directory = ended??;
+        let directory = ended?;
         if let Some(Slot::Closing { next: Some(next) }) = self.slots.remove(&directory) {
             self.start(directory, next);
         }
@@ -114,7 +117,7 @@ impl Slots {
     pub(super) async fn all_ended(&mut self) -> Result<(), JoinError> {
         let mut outcome = Ok(());
         while let Some(ended) = self.tasks.join_next().await {
-            outcome = outcome.and(ended.and_then(|ended| ended).map(|_| ()));
+            outcome = outcome.and(ended.map(|_| ()));
         }
         outcome
     }

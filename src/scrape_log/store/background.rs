@@ -1,5 +1,5 @@
-//! The two threads behind the scrapes: one ends and compresses files, which may take long; the other looks after
-//! everything that has its time.
+//! The threads behind the scrapes: one ends and compresses files, which may take long; one syncs what was written; one
+//! looks after everything that has its time.
 
 use std::io;
 use std::sync::atomic::Ordering;
@@ -12,8 +12,6 @@ use super::{Storage, walk};
 
 /// How often the free space and the lock are looked at.
 const TICK: Duration = Duration::from_secs(1);
-/// The shortest time between two looks for files to sync.
-const MIN_TICK: Duration = Duration::from_millis(10);
 /// How often the directories are compared with what is known about them.
 const WALK_INTERVAL: Duration = Duration::from_secs(3600);
 /// How long stopping may take. A thread that a device holds up longer is left behind.
@@ -73,6 +71,10 @@ impl Background {
                 compressor.run(&storage, job);
             }
         })?;
+        if !background.storage.options.sync_interval.is_zero() {
+            let storage = Arc::clone(&background.storage);
+            background.spawn("syncer", move |_| storage.syncs.work(&storage.stats))?;
+        }
         let storage = Arc::clone(&background.storage);
         background.spawn("keeper", move |stop| keep(&storage, stop))?;
         Ok(background)
@@ -90,6 +92,7 @@ impl Background {
 impl Drop for Background {
     fn drop(&mut self) {
         self.storage.jobs.stop();
+        self.storage.syncs.stop();
         self.stop.change(|state| state.requested = true);
         let state = self.stop.state.lock().unwrap_or_else(PoisonError::into_inner);
         let waited = self.stop.changed.wait_timeout_while(state, STOP_TIME, |state| state.running > 0);
@@ -100,17 +103,9 @@ impl Drop for Background {
 }
 
 fn keep(storage: &Storage, stop: &Stop) {
-    let sync_interval = storage.options.sync_interval;
-    let tick = if sync_interval.is_zero() { TICK } else { (sync_interval / 2).clamp(MIN_TICK, TICK) };
-    let mut last_tick = Instant::now();
-    let mut last_walk = last_tick;
-    while !stop.wait(tick) {
+    let mut last_walk = Instant::now();
+    while !stop.wait(TICK) {
         let now = Instant::now();
-        storage.syncs.run(now, &storage.stats);
-        if now.duration_since(last_tick) < TICK && tick < TICK {
-            continue;
-        }
-        last_tick = now;
         storage.tick(now, wall_seconds());
         if now.duration_since(last_walk) >= WALK_INTERVAL {
             storage.walk_is_due.store(true, Ordering::Relaxed);

@@ -115,7 +115,6 @@ impl Samples {
         storage.with_room(len, || open.file.append(record))?;
         storage.stats.open_bytes.add(len);
         if let Some(unsynced) = &open.unsynced {
-            // The keeper comes by every half of the interval.
             let delay = storage.options.sync_interval / 2;
             storage.syncs.note(unsynced, record, delay, &storage.stats);
         } else if let Err(error) = timed(&storage.stats, || open.file.file().sync()) {

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::hash::BuildHasher;
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use foldhash::fast::FixedState;
@@ -26,8 +26,9 @@ pub(super) struct Unsynced {
 #[derive(Debug, Default)]
 struct State {
     records: VecDeque<Record>,
-    /// Records that are on the device.
+    /// Records that are on the device, and their bytes.
     synced: u64,
+    synced_bytes: u64,
     waits: bool,
     failed: bool,
 }
@@ -86,10 +87,21 @@ impl Unsynced {
             state.failed = true;
         } else if let Some(newly) = end.checked_sub(state.synced) {
             let newly = usize::try_from(newly).unwrap_or(usize::MAX).min(state.records.len());
-            state.records.drain(..newly);
+            state.synced_bytes += state.records.drain(..newly).map(|record| record.len).sum::<u64>();
             state.synced = end.max(state.synced);
         }
         synced
+    }
+
+    /// Has the device begin to take what is not synced yet, without waiting for it.
+    fn begin(&self) {
+        let (offset, is_due) = {
+            let state = self.state();
+            (state.synced_bytes, !state.failed && !state.records.is_empty())
+        };
+        if is_due {
+            self.file.begin_sync(offset);
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -107,13 +119,25 @@ pub(super) fn timed(stats: &Stats, sync: impl FnOnce() -> io::Result<()>) -> io:
     synced
 }
 
-/// The files with unsynced ends, in the order in which they have to be synced. Those that were closed meanwhile are
-/// synced, and not held open for this.
+/// The files with unsynced ends, in the order in which they were written to. Those that were closed meanwhile are synced,
+/// and not held open for this.
 #[derive(Default)]
-pub(super) struct Syncs(Mutex<VecDeque<(Instant, Weak<Unsynced>)>>);
+pub(super) struct Syncs {
+    queue: Mutex<Queue>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Queue {
+    /// The first of them is due at that time, and with it all others: a device takes many together at less than the
+    /// price of each.
+    due: Option<Instant>,
+    files: Vec<Weak<Unsynced>>,
+    stopped: bool,
+}
 
 impl Syncs {
-    /// A record was written. It is synced by [`Syncs::run`] once `delay` is over.
+    /// A record was written. It is synced by [`Syncs::run`] once `delay` is over, if not before.
     pub(super) fn note(&self, unsynced: &Arc<Unsynced>, record: &[u8], delay: Duration, stats: &Stats) {
         let record = Record::new(record);
         let (is_first, is_much) = {
@@ -122,33 +146,67 @@ impl Syncs {
             (!std::mem::replace(&mut state.waits, true), state.records.len() >= MAX_RECORDS)
         };
         if is_first {
-            self.queue().push_back((Instant::now() + delay, Arc::downgrade(unsynced)));
+            let mut queue = self.queue();
+            queue.files.push(Arc::downgrade(unsynced));
+            if queue.due.is_none() {
+                queue.due = Some(Instant::now() + delay);
+                self.changed.notify_one();
+            }
         }
         if is_much && let Err(error) = unsynced.sync(stats) {
             tracing::debug!(%error, "a sync failed");
         }
     }
 
-    /// Syncs the files whose time has come. Their writers find out themselves about failures.
-    pub(super) fn run(&self, now: Instant, stats: &Stats) {
+    /// Syncs files when their time has come, until [`Syncs::stop`].
+    pub(super) fn work(&self, stats: &Stats) {
         loop {
-            let next = {
-                let mut queue = self.queue();
-                if queue.front().is_none_or(|(due, _)| *due > now) {
-                    return;
-                }
-                queue.pop_front()
-            };
-            let Some((_, unsynced)) = next else { return };
-            if let Some(unsynced) = unsynced.upgrade()
-                && let Err(error) = unsynced.sync(stats)
             {
+                let mut queue = self.queue();
+                loop {
+                    let wait = match queue.due {
+                        _ if queue.stopped => return,
+                        Some(due) => due.saturating_duration_since(Instant::now()),
+                        None => Duration::MAX,
+                    };
+                    if wait.is_zero() {
+                        break;
+                    }
+                    let waited = match wait {
+                        Duration::MAX => self.changed.wait(queue).unwrap_or_else(PoisonError::into_inner),
+                        _ => self.changed.wait_timeout(queue, wait).unwrap_or_else(PoisonError::into_inner).0,
+                    };
+                    queue = waited;
+                }
+            }
+            self.run(stats);
+        }
+    }
+
+    /// Syncs all files that have unsynced ends. Their writers find out themselves about failures.
+    pub(super) fn run(&self, stats: &Stats) {
+        let files = {
+            let mut queue = self.queue();
+            queue.due = None;
+            std::mem::take(&mut queue.files)
+        };
+        for unsynced in files.iter().filter_map(Weak::upgrade) {
+            unsynced.begin();
+        }
+        for unsynced in files.iter().filter_map(Weak::upgrade) {
+            if let Err(error) = unsynced.sync(stats) {
                 tracing::debug!(%error, "a sync failed");
             }
         }
     }
 
-    fn queue(&self) -> MutexGuard<'_, VecDeque<(Instant, Weak<Unsynced>)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Ends [`Syncs::work`].
+    pub(super) fn stop(&self) {
+        self.queue().stopped = true;
+        self.changed.notify_all();
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

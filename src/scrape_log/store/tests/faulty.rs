@@ -196,6 +196,8 @@ impl DiskFile for FaultyFile {
         self.disk.check("sync")
     }
 
+    fn begin_sync(&self, _: u64) {}
+
     fn truncate(&self, len: u64) -> io::Result<()> {
         self.disk.check("truncate")?;
         let cut = self.file.len()?.saturating_sub(len);
