@@ -10,7 +10,7 @@ mod write;
 
 pub use number::write_value;
 pub use parse::{Label, Line, ParseError, Parser, Sample, is_label_name, is_metric_name};
-pub use write::{Exposition, Family, Mark, escape_label_value};
+pub use write::{Exposition, Family, Mark, escape_label_value, push_parts};
 
 /// The two text formats that scrapers ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -6,7 +6,7 @@
 
 mod observation;
 
-pub use observation::Observation;
+pub use observation::{Counter, Gauge, Interest, Observation};
 
 use std::time::Duration;
 
@@ -104,7 +104,8 @@ fn fullest(filesystems: &[Filesystem]) -> Option<Disk> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exposition::{Format, Line, Parser};
+    use crate::exposition::{Format, Line, Parser, Sample};
+    use std::hash::{Hash, Hasher};
 
     fn observe(page: &str) -> Observation {
         let mut observation = Observation::default();
@@ -112,11 +113,20 @@ mod tests {
         observation
     }
 
+    fn number(sample: &Sample<'_, '_>) -> u64 {
+        let mut hasher = std::hash::DefaultHasher::new();
+        sample.name.hash(&mut hasher);
+        for label in sample.labels {
+            (label.name, label.escaped_value).hash(&mut hasher);
+        }
+        hasher.finish()
+    }
+
     fn feed(observation: &mut Observation, page: &str) {
         let mut parser = Parser::new(page, Format::Text);
         while let Some(line) = parser.next() {
             if let Line::Sample(sample) = line.unwrap() {
-                observation.see(&sample);
+                observation.see(&sample, number(&sample));
             }
         }
         observation.finish();

@@ -67,16 +67,26 @@ impl Observation {
         self.vitals_disks.clear();
     }
 
-    /// Takes one sample of the page, in any order. Samples of other families cost a comparison. Says whether another
-    /// sample of this series may matter too; a series that does not matter never will.
-    pub fn see(&mut self, sample: &Sample<'_, '_>) -> bool {
-        if let Some(name) = sample.name.strip_prefix("node_") {
-            self.see_node(name, sample)
-        } else if let Some(name) = sample.name.strip_prefix("vitals_") {
-            self.see_vitals(name, sample)
-        } else {
-            false
+    /// Takes one sample of the page, in any order. `series` is a number that its name and labels alone decide. Gives
+    /// what is to be made of the next sample of this series.
+    pub fn see(&mut self, sample: &Sample<'_, '_>, series: u64) -> Interest {
+        let interest = interest(sample);
+        if !self.see_again(interest, series, sample.value) {
+            self.see_filesystem(sample);
         }
+        interest
+    }
+
+    /// Takes another sample of a series. False if all of it has to be seen.
+    pub fn see_again(&mut self, interest: Interest, series: u64, value: f64) -> bool {
+        match interest {
+            Interest::Nothing => {}
+            Interest::Gauge(gauge) => *self.gauges.of(gauge) = Some(value),
+            Interest::Counter(counter) => self.counter(counter).0.push((series, value)),
+            Interest::Flag => return value == 0.0,
+            Interest::Filesystem => return false,
+        }
+        true
     }
 
     /// Has to be called after the page's last sample. A family that is larger than any host's counts as absent, and
@@ -104,51 +114,119 @@ impl Observation {
         ]
     }
 
-    fn see_node(&mut self, name: &str, sample: &Sample<'_, '_>) -> bool {
-        let gauges = &mut self.gauges;
-        let value = sample.value;
-        match name {
-            "cpu_seconds_total" => match sample.label("mode").as_deref() {
-                Some("idle" | "iowait") => self.cpu_idle_seconds.push(sample),
-                _ => self.cpu_busy_seconds.push(sample),
-            },
-            "memory_MemTotal_bytes" => gauges.memory_total_bytes = Some(value),
-            "memory_MemAvailable_bytes" => gauges.memory_available_bytes = Some(value),
-            "memory_SwapTotal_bytes" => gauges.swap_total_bytes = Some(value),
-            "memory_SwapFree_bytes" => gauges.swap_free_bytes = Some(value),
-            "load1" => gauges.load1 = Some(value),
-            "network_receive_bytes_total" if !is_loopback(sample) => self.network_receive_bytes.push(sample),
-            "network_transmit_bytes_total" if !is_loopback(sample) => {
-                self.network_transmit_bytes.push(sample)
-            }
-            "disk_read_bytes_total" if is_disk(sample) => self.disk_read_bytes.push(sample),
-            "disk_written_bytes_total" if is_disk(sample) => self.disk_written_bytes.push(sample),
-            "filesystem_size_bytes" => self.filesystems.push(Filesystem::new(sample).with_size(value)),
-            "filesystem_avail_bytes" => self.filesystems.push(Filesystem::new(sample).with_available(value)),
-            "filesystem_readonly" | "filesystem_device_error" => {
-                if value != 0.0 {
-                    self.filesystems.push(Filesystem { ignored: true, ..Filesystem::new(sample) });
-                }
-            }
-            _ => return false,
+    fn counter(&mut self, counter: Counter) -> &mut Counters {
+        match counter {
+            Counter::CpuBusy => &mut self.cpu_busy_seconds,
+            Counter::CpuIdle => &mut self.cpu_idle_seconds,
+            Counter::NetworkReceive => &mut self.network_receive_bytes,
+            Counter::NetworkTransmit => &mut self.network_transmit_bytes,
+            Counter::DiskRead => &mut self.disk_read_bytes,
+            Counter::DiskWritten => &mut self.disk_written_bytes,
         }
-        true
     }
 
-    fn see_vitals(&mut self, name: &str, sample: &Sample<'_, '_>) -> bool {
-        let gauges = &mut self.gauges;
-        let value = sample.value;
-        match name {
-            "cpu_usage_ratio" => gauges.vitals_cpu_usage_ratio = Some(value),
-            "memory_total_bytes" => gauges.vitals_memory_total_bytes = Some(value),
-            "memory_available_bytes" => gauges.vitals_memory_available_bytes = Some(value),
-            "swap_total_bytes" => gauges.vitals_swap_total_bytes = Some(value),
-            "swap_used_bytes" => gauges.vitals_swap_used_bytes = Some(value),
-            "disk_total_bytes" => self.vitals_disks.push(Filesystem::new(sample).with_size(value)),
-            "disk_available_bytes" => self.vitals_disks.push(Filesystem::new(sample).with_available(value)),
-            _ => return false,
+    fn see_filesystem(&mut self, sample: &Sample<'_, '_>) {
+        let filesystem = Filesystem::new(sample);
+        match sample.name {
+            "node_filesystem_size_bytes" => self.filesystems.push(filesystem.with_size(sample.value)),
+            "node_filesystem_avail_bytes" => self.filesystems.push(filesystem.with_available(sample.value)),
+            "vitals_disk_total_bytes" => self.vitals_disks.push(filesystem.with_size(sample.value)),
+            "vitals_disk_available_bytes" => self.vitals_disks.push(filesystem.with_available(sample.value)),
+            _ => self.filesystems.push(Filesystem { ignored: true, ..filesystem }),
         }
-        true
+    }
+}
+
+impl Gauges {
+    fn of(&mut self, gauge: Gauge) -> &mut Option<f64> {
+        match gauge {
+            Gauge::MemoryTotal => &mut self.memory_total_bytes,
+            Gauge::MemoryAvailable => &mut self.memory_available_bytes,
+            Gauge::SwapTotal => &mut self.swap_total_bytes,
+            Gauge::SwapFree => &mut self.swap_free_bytes,
+            Gauge::Load1 => &mut self.load1,
+            Gauge::VitalsCpuUsage => &mut self.vitals_cpu_usage_ratio,
+            Gauge::VitalsMemoryTotal => &mut self.vitals_memory_total_bytes,
+            Gauge::VitalsMemoryAvailable => &mut self.vitals_memory_available_bytes,
+            Gauge::VitalsSwapTotal => &mut self.vitals_swap_total_bytes,
+            Gauge::VitalsSwapUsed => &mut self.vitals_swap_used_bytes,
+        }
+    }
+}
+
+/// What the samples of a series are of use for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interest {
+    /// They are not.
+    Nothing,
+    /// Its value is all there is to it.
+    Gauge(Gauge),
+    /// The value and which series it is.
+    Counter(Counter),
+    /// Something about a filesystem, if it is not 0.
+    Flag,
+    /// Something about a filesystem.
+    Filesystem,
+}
+
+/// The gauges that matter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "named after what they hold")]
+pub enum Gauge {
+    MemoryTotal,
+    MemoryAvailable,
+    SwapTotal,
+    SwapFree,
+    Load1,
+    VitalsCpuUsage,
+    VitalsMemoryTotal,
+    VitalsMemoryAvailable,
+    VitalsSwapTotal,
+    VitalsSwapUsed,
+}
+
+/// The counters that matter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "named after what they count")]
+pub enum Counter {
+    CpuBusy,
+    CpuIdle,
+    NetworkReceive,
+    NetworkTransmit,
+    DiskRead,
+    DiskWritten,
+}
+
+fn interest(sample: &Sample<'_, '_>) -> Interest {
+    match sample.name {
+        "node_cpu_seconds_total" => match sample.label("mode").as_deref() {
+            Some("idle" | "iowait") => Interest::Counter(Counter::CpuIdle),
+            _ => Interest::Counter(Counter::CpuBusy),
+        },
+        "node_memory_MemTotal_bytes" => Interest::Gauge(Gauge::MemoryTotal),
+        "node_memory_MemAvailable_bytes" => Interest::Gauge(Gauge::MemoryAvailable),
+        "node_memory_SwapTotal_bytes" => Interest::Gauge(Gauge::SwapTotal),
+        "node_memory_SwapFree_bytes" => Interest::Gauge(Gauge::SwapFree),
+        "node_load1" => Interest::Gauge(Gauge::Load1),
+        "node_network_receive_bytes_total" if !is_loopback(sample) => {
+            Interest::Counter(Counter::NetworkReceive)
+        }
+        "node_network_transmit_bytes_total" if !is_loopback(sample) => {
+            Interest::Counter(Counter::NetworkTransmit)
+        }
+        "node_disk_read_bytes_total" if is_disk(sample) => Interest::Counter(Counter::DiskRead),
+        "node_disk_written_bytes_total" if is_disk(sample) => Interest::Counter(Counter::DiskWritten),
+        "node_filesystem_readonly" | "node_filesystem_device_error" => Interest::Flag,
+        "node_filesystem_size_bytes"
+        | "node_filesystem_avail_bytes"
+        | "vitals_disk_total_bytes"
+        | "vitals_disk_available_bytes" => Interest::Filesystem,
+        "vitals_cpu_usage_ratio" => Interest::Gauge(Gauge::VitalsCpuUsage),
+        "vitals_memory_total_bytes" => Interest::Gauge(Gauge::VitalsMemoryTotal),
+        "vitals_memory_available_bytes" => Interest::Gauge(Gauge::VitalsMemoryAvailable),
+        "vitals_swap_total_bytes" => Interest::Gauge(Gauge::VitalsSwapTotal),
+        "vitals_swap_used_bytes" => Interest::Gauge(Gauge::VitalsSwapUsed),
+        _ => Interest::Nothing,
     }
 }
 
@@ -168,24 +246,11 @@ fn is_disk(sample: &Sample<'_, '_>) -> bool {
         .is_some_and(|device| !LAYERED_DISKS.iter().any(|prefix| device.starts_with(prefix)))
 }
 
-fn label_hash(sample: &Sample<'_, '_>) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    for label in sample.labels {
-        label.name.hash(&mut hasher);
-        label.escaped_value.hash(&mut hasher);
-    }
-    hasher.finish()
-}
-
-/// The counters of one family: hash of the labels and value, sorted by hash once the page is over.
+/// The counters of one family: number of the series and value, sorted by number once the page is over.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Counters(pub(super) Vec<(u64, f64)>);
 
 impl Counters {
-    fn push(&mut self, sample: &Sample<'_, '_>) {
-        self.0.push((label_hash(sample), sample.value));
-    }
-
     /// The sum of what the series that are in both pages grew by. `None` if one of them shrank or there is none.
     pub(super) fn growth_since(&self, before: &Counters) -> Option<f64> {
         let mut earlier = before.0.iter().peekable();

@@ -5,8 +5,8 @@ use super::plan::{Entry, Kind, Plan, Recall, hash};
 use super::series::{Fate, Speller, push_name};
 use super::value::{self, Tail};
 use super::{MAX_SCRAPE_BYTES, Summary, Workspace};
-use crate::exposition::{Format, Line, ParseError, Parser, Sample, write_value};
-use crate::vitals::Observation;
+use crate::exposition::{Format, Line, ParseError, Parser, Sample, push_parts, write_value};
+use crate::vitals::{Interest, Observation};
 
 /// The last line of a page in OpenMetrics.
 const END_OF_PAGE: &[u8] = b"# EOF";
@@ -148,8 +148,8 @@ impl<'a> Walk<'a> {
             self.recall.keep(entry);
         }
         summary.scraped += 1;
-        if entry.observed {
-            observe(line, self.format, observation);
+        if entry.interest != Interest::Nothing {
+            observe(entry, line, tail.value, self.format, observation);
         }
         Some(line.len())
     }
@@ -157,20 +157,15 @@ impl<'a> Walk<'a> {
     fn push_known(&mut self, text: &[u8], entry: &Entry, tail: Tail<'_>) {
         if entry.kind == Kind::Canonical {
             let (name, behind) = text.split_at_checked(entry.detail as usize).unwrap_or_default();
-            self.record.extend_from_slice(name);
-            self.record.extend_from_slice(self.speller.head());
-            match behind {
-                [b'{', labels @ ..] => {
-                    self.record.push(b',');
-                    self.record.extend_from_slice(labels);
-                }
-                _ => self.record.extend_from_slice(b"} "),
-            }
+            let (comma, labels): (&[u8], &[u8]) = match behind {
+                [b'{', labels @ ..] => (b",", labels),
+                _ => (b"", b"} "),
+            };
+            let head = self.speller.head();
+            push_parts(self.record, [name, head, comma, labels, tail.value, self.end_of_line]);
         } else {
-            self.record.extend_from_slice(self.recall.text(entry));
+            push_parts(self.record, [self.recall.text(entry), tail.value, self.end_of_line]);
         }
-        self.record.extend_from_slice(tail.value);
-        self.record.extend_from_slice(self.end_of_line);
     }
 
     /// Writes a line, or a run of comments, that is new, and gives its length. `before` is the page up to there.
@@ -200,19 +195,21 @@ impl<'a> Walk<'a> {
         match Parser::new(&line, self.format).next() {
             Some(Ok(Line::Sample(sample))) if is_writable(&sample) => {
                 summary.scraped += 1;
-                let observed = observation.see(&sample);
                 let start = self.record.len();
                 let entry = if self.format == Format::OpenMetrics && is_creation_time(sample.name, before) {
-                    Some(Entry::new(up_to_value(&line, &sample), Kind::LeftOut))
+                    Some(left_out(up_to_value(&line, &sample)))
                 } else {
                     self.write_sample(&line, &sample, summary, |summary, problem| {
                         bad_line(summary, 1, problem)
                     })?
                 };
-                // A line that had to be cleaned is not what the next page has in it.
-                if let Some(entry) = entry.filter(|_| line.as_bytes() == raw) {
-                    let text = self.record.get(start..start + entry.detail as usize).unwrap_or_default();
-                    self.recall.add(Entry { observed, ..entry }, text);
+                if let Some(entry) = entry {
+                    let interest = observation.see(&sample, entry.series);
+                    // A line that had to be cleaned is not what the next page has in it.
+                    if line.as_bytes() == raw {
+                        let text = self.record.get(start..start + entry.detail as usize).unwrap_or_default();
+                        self.recall.add(Entry { interest, ..entry }, text);
+                    }
                 }
             }
             Some(Ok(Line::Sample(_))) => {
@@ -238,7 +235,7 @@ impl<'a> Walk<'a> {
         let text = up_to_value(line, sample);
         match self.speller.push(self.record, sample) {
             Fate::Written => {}
-            Fate::Dropped => return Ok(Some(Entry::new(text, Kind::LeftOut))),
+            Fate::Dropped => return Ok(Some(left_out(text))),
             Fate::Nameless => {
                 bad_line(summary, "metric_relabel_configs leave it without a valid name");
                 return Ok(None);
@@ -368,11 +365,19 @@ fn is_writable(sample: &Sample<'_, '_>) -> bool {
     !overflow && sample.labels.iter().all(|label| label.name != "__name__")
 }
 
+/// What is remembered of a sample that is not written. Its series is known by its spelling.
+fn left_out(text: &[u8]) -> Entry {
+    let entry = Entry::new(text, Kind::LeftOut);
+    Entry { series: entry.hash, ..entry }
+}
+
 /// Shows a known line's sample to `observation`.
-fn observe(line: &[u8], format: Format, observation: &mut Observation) {
-    if let Ok(line) = str::from_utf8(line)
+fn observe(entry: &Entry, line: &[u8], value: &[u8], format: Format, observation: &mut Observation) {
+    let Some(value) = str::from_utf8(value).ok().and_then(|value| value.parse().ok()) else { return };
+    if !observation.see_again(entry.interest, entry.series, value)
+        && let Ok(line) = str::from_utf8(line)
         && let Some(Ok(Line::Sample(sample))) = Parser::new(line, format).next()
     {
-        observation.see(&sample);
+        observation.see(&sample, entry.series);
     }
 }

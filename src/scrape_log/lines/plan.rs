@@ -10,6 +10,8 @@ use std::sync::LazyLock;
 
 use foldhash::quality::RandomState;
 
+use crate::vitals::Interest;
+
 /// A page of more lines is understood anew each time, so that one target can't hold much memory.
 const MAX_ENTRIES: usize = 1 << 16;
 /// A text in the arena ends with this, which no line has inside.
@@ -30,15 +32,15 @@ pub(super) fn hash(bytes: &[u8]) -> u64 {
 pub(super) struct Entry {
     /// Of the line up to its value, or of the whole run.
     pub(super) hash: u64,
-    /// Of the series as it is written. No two samples of a plan have the same.
+    /// Of the series as it is written. No two samples that are written have the same.
     pub(super) series: u64,
     /// How many bytes are hashed.
     pub(super) length: u32,
     /// What [`Kind`] says.
     pub(super) detail: u32,
     pub(super) kind: Kind,
-    /// Whether the sample is one that the vitals are computed from.
-    pub(super) observed: bool,
+    /// What the sample is to the vitals.
+    pub(super) interest: Interest,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +61,7 @@ pub(super) enum Kind {
 impl Entry {
     pub(super) fn new(text: &[u8], kind: Kind) -> Self {
         let length = u32::try_from(text.len()).unwrap_or(u32::MAX);
-        Self { hash: hash(text), series: 0, length, detail: 0, kind, observed: false }
+        Self { hash: hash(text), series: 0, length, detail: 0, kind, interest: Interest::Nothing }
     }
 
     pub(super) fn length(&self) -> usize {
