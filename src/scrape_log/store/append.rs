@@ -20,12 +20,11 @@ impl AppendFile {
         Ok(Self { file: disk.create_file(directory, name)?.into(), len: 0, torn: false })
     }
 
-    /// Opens a file that may exist. Unless it is as long as `known_len` says, it may have a torn end, which is cut
-    /// off: `whole` says how much of the last bytes (at most `tail_bytes`) is to be kept.
+    /// Opens a file that may exist and have a torn end, which is cut off: `whole` says how much of the last bytes (at
+    /// most `tail_bytes`) is to be kept.
     pub(super) fn open(
         disk: &dyn Disk,
         (directory, name): (&Path, &str),
-        known_len: Option<u64>,
         tail_bytes: u64,
         whole: impl Fn(&[u8]) -> usize,
     ) -> io::Result<Self> {
@@ -37,15 +36,13 @@ impl AppendFile {
             Err(error) => return Err(error),
         };
         let mut len = file.len()?;
-        if known_len != Some(len) {
-            let start = len.saturating_sub(tail_bytes);
-            let mut tail = vec![0; usize::try_from(len - start).unwrap_or(0)];
-            file.read_at(&mut tail, start)?;
-            let kept = start + whole(&tail) as u64;
-            if kept < len {
-                file.truncate(kept)?;
-                len = kept;
-            }
+        let start = len.saturating_sub(tail_bytes);
+        let mut tail = vec![0; usize::try_from(len - start).unwrap_or(0)];
+        file.read_at(&mut tail, start)?;
+        let kept = start + whole(&tail) as u64;
+        if kept < len {
+            file.truncate(kept)?;
+            len = kept;
         }
         Ok(Self { file: file.into(), len, torn: false })
     }

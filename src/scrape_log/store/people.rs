@@ -2,10 +2,11 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::append::AppendFile;
 use super::names::{FileName, Form, Kind, file_time};
+use super::samples::PLACE_INTERVAL;
 use super::{Storage, TargetDirectory};
 use crate::base::logfmt;
 use crate::vitals::Vitals;
@@ -24,8 +25,7 @@ pub(in crate::scrape_log) struct Entry<'a> {
     pub(in crate::scrape_log) error: Option<&'a str>,
 }
 
-/// The logs of one target. They follow from the samples, so they are not forced to the device line by line, and a
-/// file is opened for each line: of a target one file at most is kept open.
+/// The logs of one target. They follow from the samples, so they are not forced to the device line by line.
 pub(in crate::scrape_log) struct PeopleLog {
     storage: Arc<Storage>,
     directory: Arc<TargetDirectory>,
@@ -33,11 +33,11 @@ pub(in crate::scrape_log) struct PeopleLog {
     line: String,
 }
 
-/// The file of the present day and how long it was after the last line.
-#[derive(Clone, Copy)]
+/// The file of the present day.
 struct Present {
     name: FileName,
-    len: u64,
+    file: AppendFile,
+    seen_in_place: Instant,
 }
 
 impl PeopleLog {
@@ -52,58 +52,70 @@ impl PeopleLog {
     pub(in crate::scrape_log) fn append(&mut self, entry: &Entry<'_>) -> io::Result<()> {
         self.storage.suspension.check()?;
         let name = FileName::new(Kind::People, entry.timestamp_milliseconds, 0);
-        let mut file = self.open(name)?;
+        let kept = self.present.take().and_then(|mut present| {
+            if present.name == name && self.is_in_place(&mut present) {
+                return Some(present);
+            }
+            self.close(&present);
+            None
+        });
+        let mut present = match kept {
+            Some(present) => present,
+            None => self.open(name)?,
+        };
         self.line.clear();
         write_line(&mut self.line, entry);
         let len = self.line.len() as u64;
-        self.storage.with_room(len, || file.append(self.line.as_bytes()))?;
-        self.present = Some(Present { name, len: file.len() });
+        let written = self.storage.with_room(len, || present.file.append(self.line.as_bytes()));
+        self.present = Some(present);
+        written?;
         self.storage.stats.open_bytes.add(len);
         self.storage.stats.written_bytes.add(len);
         Ok(())
     }
 
-    fn open(&mut self, name: FileName) -> io::Result<AppendFile> {
-        let known_len = match self.present {
-            Some(present) if present.name == name => Some(present.len),
-            _ => {
-                self.close();
-                self.storage.reopen(self.directory.file(name));
-                self.present = Some(Present { name, len: 0 });
-                None
-            }
-        };
+    fn is_in_place(&self, present: &mut Present) -> bool {
+        if present.seen_in_place.elapsed() < PLACE_INTERVAL {
+            return true;
+        }
+        present.seen_in_place = Instant::now();
+        present.file.file().is_at(&self.directory.path.join(present.name.text(Form::Plain)))
+    }
+
+    fn open(&self, name: FileName) -> io::Result<Present> {
+        let id = self.directory.file(name);
+        self.storage.reopen(id);
         let disk = self.storage.disk.as_ref();
         let path = &self.directory.path;
         let text = name.text(Form::Plain);
         let whole = |tail: &[u8]| memchr::memrchr(b'\n', tail).map_or(0, |at| at + 1);
-        let file = match AppendFile::open(disk, (path, &text), known_len, TAIL_BYTES, whole) {
+        let opened = match AppendFile::open(disk, (path, &text), TAIL_BYTES, whole) {
             // The directory is not there yet, or any more.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                self.storage.ready()?;
-                disk.create_directory(path)?;
-                AppendFile::open(disk, (path, &text), known_len, TAIL_BYTES, whole)?
-            }
-            opened => opened?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self
+                .storage
+                .ready()
+                .and_then(|()| disk.create_directory(path))
+                .and_then(|()| AppendFile::open(disk, (path, &text), TAIL_BYTES, whole)),
+            opened => opened,
         };
-        let known_len = known_len.unwrap_or(0);
-        self.storage.stats.open_bytes.subtract(known_len);
+        let file = opened.inspect_err(|_| self.storage.forget(id))?;
         self.storage.stats.open_bytes.add(file.len());
-        self.present = Some(Present { name, len: file.len() });
-        Ok(file)
+        Ok(Present { name, file, seen_in_place: Instant::now() })
     }
 
-    /// Leaves the file of the present day to the retention.
-    fn close(&mut self) {
-        let Some(present) = self.present.take() else { return };
-        self.storage.stats.open_bytes.subtract(present.len);
-        self.storage.closed(self.directory.file(present.name), present.len, false);
+    /// Leaves a file to the retention.
+    fn close(&self, present: &Present) {
+        let len = present.file.len();
+        self.storage.stats.open_bytes.subtract(len);
+        self.storage.closed(self.directory.file(present.name), len, false);
     }
 }
 
 impl Drop for PeopleLog {
     fn drop(&mut self) {
-        self.close();
+        if let Some(present) = &self.present {
+            self.close(present);
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use super::syncs::{Record, Unsynced, timed};
 use super::{END_OF_FILE, Storage, TargetDirectory};
 
 /// How often it is looked whether the file is still where it was made.
-const PLACE_INTERVAL: Duration = Duration::from_secs(1);
+pub(super) const PLACE_INTERVAL: Duration = Duration::from_secs(1);
 /// As many files may begin in one second: a clock that goes back again and again makes them.
 const MAX_FILES_PER_SECOND: u16 = 9999;
 /// How often it is tried to write again what a device did not take, when there is no later.
