@@ -67,15 +67,18 @@ fn tables_are_those_of_the_code() {
 
 /// Flags outside the table of collectors have rows written by hand.
 #[test]
-fn every_flag_of_the_help_is_in_the_readme() {
-    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
-    for help in [help(vitals::exporter::args::parse), help(vitals::scrape_log::args::parse)] {
+fn every_flag_of_the_help_is_in_its_page() {
+    for (page, help) in [
+        ("README.md", help(vitals::exporter::args::parse)),
+        ("src/scrape_log/README.md", help(vitals::scrape_log::args::parse)),
+    ] {
+        let text = std::fs::read_to_string(format!("{}/{page}", env!("CARGO_MANIFEST_DIR"))).unwrap();
         let flags: Vec<&str> = help.split_whitespace().filter(|word| word.starts_with("--")).collect();
         assert!(flags.len() > 5, "{help}");
         for flag in flags {
             let flag = flag.trim_end_matches([',', ']', '.']);
             let known = is_of_collector(flag) || matches!(flag, "--help" | "--version");
-            assert!(known || readme.contains(&format!("`{flag}`")), "{flag} is not in the README");
+            assert!(known || text.contains(&format!("`{flag}`")), "{flag} is not in {page}");
         }
     }
 }

@@ -151,7 +151,11 @@ impl ScrapeLog {
         };
         let service = Service::start(&options.addresses, shown)?;
         let storage = options.storage.clone();
-        let load = move || options.load().map(|(config, _)| config).map_err(|error| error.to_string());
+        let load = move || {
+            let (config, _) = options.load().map_err(|error| error.to_string())?;
+            // A file of which only the beginning is written yet must not end all that is recorded.
+            if config.scrapes_nothing() { Err(Error::NoTarget.to_string()) } else { Ok(config) }
+        };
         let load = Arc::new(load);
         let recording =
             Recording { storage, config, load, reload_requests, registry, metrics, figures, readiness };
@@ -185,7 +189,7 @@ impl ScrapeLog {
 pub async fn record(recording: Recording, mut shutdown: Shutdown) -> Result<(), Error> {
     let Recording { storage, config, load, reload_requests, registry, metrics, figures, readiness } =
         recording;
-    if config.jobs.iter().all(|job| job.discoveries.is_empty()) {
+    if config.scrapes_nothing() {
         return Err(Error::NoTarget);
     }
     let config = spawn_blocking(move || ask::ready(config)).await?.map_err(Error::Setup)?;

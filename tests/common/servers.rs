@@ -99,6 +99,14 @@ pub fn scrape_log(targets: &[SocketAddr], storage: &Path) -> Running {
     Running::start(command)
 }
 
+/// Our recorder with what a prometheus.yml says, files in `storage`, and its own pages.
+pub fn scrape_log_with(config: &Path, storage: &Path, arguments: &[impl AsRef<OsStr>]) -> Server {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_scrape-log"));
+    command.arg("--config.file").arg(config).arg("--storage.path").arg(storage);
+    command.arg("--web.listen-address=127.0.0.1:0").args(arguments);
+    Server::start_logging_address(command, "msg=listening")
+}
+
 /// Prometheus with `config` as its prometheus.yml, written into `directory`, and blocks in `directory/data`.
 /// Keeps everything younger than ten years.
 pub fn prometheus(config: &str, directory: &Path) -> Server {

@@ -131,10 +131,20 @@ pub fn files(storage: &Path) -> BTreeMap<String, Vec<String>> {
             fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().path()).collect();
         paths.retain(|path| path.file_name().unwrap().to_str().unwrap().starts_with("samples-"));
         paths.sort();
-        let texts = paths.iter().map(|path| fs::read_to_string(path).unwrap()).collect();
+        let texts = paths.iter().map(|path| text_of(path)).collect();
         found.insert(directory.file_name().unwrap().to_str().unwrap().to_owned(), texts);
     }
     found
+}
+
+/// A file may be compressed, and may be so only by the time that it is opened.
+fn text_of(path: &Path) -> String {
+    let path = if path.exists() { path } else { &path.with_extension("om.zst") };
+    let mut bytes = fs::read(path).unwrap();
+    if path.extension().is_some_and(|extension| extension == "zst") {
+        bytes = zstd::decode_all(bytes.as_slice()).unwrap();
+    }
+    String::from_utf8(bytes).unwrap()
 }
 
 /// The times of all scrapes in files of one target, in milliseconds.

@@ -15,4 +15,5 @@ mod peer;
 mod pools;
 mod recorder;
 mod redirects;
+mod reloads;
 mod tls;

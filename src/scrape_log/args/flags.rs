@@ -8,6 +8,7 @@ use clap::{Arg, ArgAction, Command, value_parser};
 
 use super::TOOLS;
 use crate::base::{duration, log, size};
+use crate::web::server;
 
 pub(super) const CHECK_CONFIG: &str = "check-config";
 /// The default of `--web.listen-address`.
@@ -117,9 +118,9 @@ fn storage() -> [Arg; 7] {
 fn web() -> [Arg; 3] {
     [
         flag("web.listen-address", "ADDRESS")
-            .help("Address of the recorder's own pages")
+            .help("Address of the recorder's own pages; :9980 is for all that can reach this machine")
             .default_value("127.0.0.1:9980")
-            .value_parser(listen_address),
+            .value_parser(web_address),
         Arg::new("web.enable-lifecycle")
             .long("web.enable-lifecycle")
             .help("Allow POST /-/reload, which reads --config.file again")
@@ -149,6 +150,10 @@ fn job_name(text: &str) -> Result<String, String> {
         return Err("expected a name without control characters".to_owned());
     }
     Ok(text.to_owned())
+}
+
+fn web_address(text: &str) -> Result<String, String> {
+    server::parse_address(text).map(|_| text.to_owned())
 }
 
 fn listen_address(text: &str) -> Result<SocketAddr, String> {

@@ -198,8 +198,10 @@ fn job(matches: &mut ArgMatches) -> Result<Job, Usage> {
 fn addresses(matches: &mut ArgMatches) -> Addresses {
     const FLAG: &str = "web.listen-address";
     let given = matches.value_source(FLAG) == Some(ValueSource::CommandLine);
-    let address: SocketAddr = take(matches, FLAG).unwrap_or(flags::WEB_ADDRESS);
-    if given { Addresses::Chosen(vec![address.to_string()]) } else { Addresses::Default(address) }
+    match take(matches, FLAG) {
+        Some(address) if given => Addresses::Chosen(vec![address]),
+        _ => Addresses::Default(flags::WEB_ADDRESS),
+    }
 }
 
 fn refuse_beside_file(matches: &ArgMatches) -> Result<(), Usage> {

@@ -52,6 +52,8 @@ fn the_help_names_the_defaults_that_count() {
         run(&["--web.listen-address=127.0.0.1:9980", "--exporter.listen-address=127.0.0.1:9100"]).unwrap();
     // An address that somebody chose is that one or none.
     assert_eq!(given.addresses, Addresses::Chosen(vec!["127.0.0.1:9980".to_owned()]));
+    let all = run(&["--web.listen-address=:9980"]).unwrap();
+    assert_eq!(all.addresses, Addresses::Chosen(vec![":9980".to_owned()]));
     assert_eq!(Options { addresses: options.addresses.clone(), ..given }, options);
 }
 
@@ -168,7 +170,8 @@ fn mistakes_name_the_flag_and_what_is_expected() {
             &["--target=a:1", "--exporter.listen-address=127.0.0.1:1"],
             &["--exporter.listen-address", "without a target"],
         ),
-        (&["--web.listen-address=:9100"], &["--web.listen-address", "0.0.0.0:9100"]),
+        (&["--web.listen-address=9980"], &["--web.listen-address", ":9100"]),
+        (&["--exporter.listen-address=:9100"], &["--exporter.listen-address", "0.0.0.0:9100"]),
         (&["--storage.retention.size=5"], &["--storage.retention.size", "with a unit"]),
         (&["--storage.retention.time=5"], &["--storage.retention.time", "with a unit"]),
         (&["--storage.compression-level=23"], &["--storage.compression-level", "0..=22"]),

@@ -91,6 +91,13 @@ pub struct Config {
     pub jobs: Vec<Job>,
 }
 
+impl Config {
+    /// Whether no job says where targets come from.
+    pub fn scrapes_nothing(&self) -> bool {
+        self.jobs.iter().all(|job| job.discoveries.is_empty())
+    }
+}
+
 /// An entry of `scrape_configs`: targets that are scraped in the same way.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Job {

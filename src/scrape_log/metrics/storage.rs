@@ -117,12 +117,12 @@ pub(super) fn write(storage: &StorageFigures, out: &mut Exposition) {
     let StorageFigures { active, plain, compressed, removed, .. } = storage;
     let states = [("active", active), ("compressed", compressed), ("plain", plain)];
     let help =
-        "Samples files: those that are written to, those that are closed and those that are compressed.";
+        "Files of samples and for people: those that are written to, those that are closed and those that are compressed.";
     let mut family = out.family("scrape_log_storage_files", help, Gauge);
     for (state, files) in states {
         family.sample(&[("state", state.as_bytes())], files.count as f64);
     }
-    let mut family = out.family("scrape_log_storage_bytes", "Size of the samples files.", Gauge);
+    let mut family = out.family("scrape_log_storage_bytes", "Size of these files on the disk.", Gauge);
     for (state, files) in states {
         family.sample(&[("state", state.as_bytes())], files.bytes as f64);
     }

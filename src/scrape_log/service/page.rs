@@ -122,7 +122,7 @@ fn write_figures(out: &mut String, (up, total): (usize, usize), storage: &Storag
     write!(
         out,
         "<dl class=\"figures\">\n<div><dt>Targets up</dt><dd>{up} of {total}</dd></div>\n\
-         <div><dt>Samples files</dt><dd>{count}, {}</dd></div>\n",
+         <div><dt>Files</dt><dd>{count}, {}</dd></div>\n",
         Size(bytes)
     )?;
     if let Some(bytes) = storage.free_bytes {
