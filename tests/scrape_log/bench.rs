@@ -1,7 +1,7 @@
 //! A recording whose configuration a test sets and changes, and what it leaves in files.
 
 use super::peer::Peer;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -120,21 +120,31 @@ pub fn fixed(name: &str, interval: Duration, groups: Vec<TargetGroup>) -> Config
     Config { jobs: vec![job(name, interval, vec![Discovery::Static(groups)])] }
 }
 
-/// The samples files below the storage path, by directory, in the order of their names.
+/// The samples files below the storage path, compressed or not, by directory, in the order of their names.
 pub fn files(storage: &Path) -> BTreeMap<String, Vec<String>> {
     let mut found = BTreeMap::new();
     for directory in fs::read_dir(storage).unwrap().map(|entry| entry.unwrap().path()) {
         if !directory.is_dir() {
             continue;
         }
-        let mut paths: Vec<_> =
-            fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().path()).collect();
-        paths.retain(|path| path.file_name().unwrap().to_str().unwrap().starts_with("samples-"));
-        paths.sort();
-        let texts = paths.iter().map(|path| fs::read_to_string(path).unwrap()).collect();
+        let name = |entry: std::io::Result<fs::DirEntry>| entry.unwrap().file_name().into_string().unwrap();
+        let names = fs::read_dir(&directory).unwrap().map(name).filter(|name| !name.ends_with(".tmp"));
+        let names: BTreeSet<String> = names
+            .filter(|name| name.starts_with("samples-"))
+            .map(|name| name.trim_end_matches(".zst").to_owned())
+            .collect();
+        let texts = names.iter().map(|name| read(&directory.join(name))).collect();
         found.insert(directory.file_name().unwrap().to_str().unwrap().to_owned(), texts);
     }
     found
+}
+
+/// A samples file, which may be compressed at this very moment.
+fn read(plain: &Path) -> String {
+    fs::read_to_string(plain).unwrap_or_else(|_| {
+        let compressed = fs::read(plain.with_extension("om.zst")).unwrap();
+        String::from_utf8(zstd::decode_all(compressed.as_slice()).unwrap()).unwrap()
+    })
 }
 
 /// The times of all scrapes in files of one target, in milliseconds.
