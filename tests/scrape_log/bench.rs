@@ -8,12 +8,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use vitals::base::shutdown::Shutdown;
-use vitals::scrape_log::config::{Config, Discovery, Job, Limits, TargetGroup};
+use vitals::scrape_log::config::{Config, Discovery, Job, TargetGroup};
 use vitals::scrape_log::metrics::Figures;
 use vitals::scrape_log::registry::{Entry, Registry};
 use vitals::scrape_log::service::Readiness;
 use vitals::scrape_log::{Recording, ReloadRequest, StorageOptions, args, record};
-use vitals::web::client::HttpSettings;
 
 pub const PAGE: &str = "# TYPE a gauge\na 1\n";
 pub const LONG: Duration = Duration::from_secs(30);
@@ -92,20 +91,7 @@ pub async fn until(what: &str, condition: impl Fn() -> bool) {
 }
 
 pub fn job(name: &str, interval: Duration, discoveries: Vec<Discovery>) -> Job {
-    Job {
-        name: name.to_owned(),
-        interval,
-        timeout: interval,
-        path: "/metrics".to_owned(),
-        scheme: "http".to_owned(),
-        params: Vec::new(),
-        honor_labels: false,
-        http: HttpSettings::default(),
-        discoveries,
-        relabel: Vec::new(),
-        metric_relabel: Vec::new(),
-        limits: Limits::default(),
-    }
+    Job { discoveries, ..Job::new(name.to_owned(), interval, interval) }
 }
 
 /// One target, told from others of the same peer by its path.

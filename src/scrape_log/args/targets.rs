@@ -5,14 +5,11 @@ use std::fmt;
 use std::net::Ipv6Addr;
 
 use crate::base::usage::Usage;
-use crate::scrape_log::config::{Discovery, Job, TargetGroup};
+use crate::scrape_log::config::{DEFAULT_PATH, Discovery, Job, TargetGroup};
 use crate::scrape_log::labels::Labels;
-use crate::scrape_log::target::unescape;
+use crate::scrape_log::target::{unescape, without_credentials};
 use crate::web::client::{Endpoint, Scheme};
 use crate::web::query;
-
-/// What a target without a path is asked for.
-const DEFAULT_PATH: &str = "/metrics";
 
 /// A target that was given by itself.
 #[derive(Debug)]
@@ -27,10 +24,7 @@ impl FlagTarget {
     /// Reads a target here rather than in `clap`, whose message would repeat a password.
     pub(super) fn parse(text: &str) -> Result<Self, Usage> {
         Self::read(text).map_err(|problem| {
-            let shown = match text.rsplit_once('@') {
-                Some((_, host)) => format!("...@{host}"),
-                None => text.to_owned(),
-            };
+            let shown = without_credentials(text);
             Usage::wrong(format!("invalid value '{shown}' for --target: {problem}"))
         })
     }
