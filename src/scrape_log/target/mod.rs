@@ -7,8 +7,6 @@
 mod directory;
 mod url;
 
-pub(super) use url::unescape;
-
 use std::borrow::Cow;
 use std::time::Duration;
 
