@@ -1,11 +1,14 @@
-//! What every room needs and none owns: durations, times, sizes, patterns of paths, the log, stopping, wrong command lines.
+//! What every room needs and none owns: durations, times, sizes, patterns of paths, files that
+//! change, the log, stopping, wrong command lines, names that are nearly right.
 
 pub mod duration;
 pub mod glob;
 pub mod json;
 pub mod log;
 pub mod logfmt;
+pub mod near;
 pub mod shutdown;
 pub mod size;
 pub mod usage;
+pub mod watched;
 pub mod when;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::config::{Config, Discovery, Job};
+use super::config::{Config, Discovery, Job, MAX_LIST_BYTES};
 use crate::web::client::{HttpSettings, Limits, Prepared, Settings, SetupError};
 
 const USER_AGENT: &str = concat!("scrape-log/", env!("CARGO_PKG_VERSION"));
@@ -67,7 +67,7 @@ pub(super) fn list_settings(http: &HttpSettings, refresh_interval: Duration) -> 
             refresh_interval.as_secs_f64().to_string(),
         )],
         // A list is often one long line.
-        limits: Limits { body_bytes: 32 << 20, line_bytes: None, ..Limits::DEFAULT },
+        limits: Limits { body_bytes: MAX_LIST_BYTES, line_bytes: None, ..Limits::DEFAULT },
         http: http.clone(),
     }
 }

@@ -66,12 +66,6 @@ impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Labels {
     }
 }
 
-/// Whether `text` can be the name of a label: letters, digits and `_`, no digit first.
-pub fn is_name(text: &str) -> bool {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-    !text.starts_with(|first: char| first.is_ascii_digit()) && !text.is_empty() && text.bytes().all(plain)
-}
-
 /// `{name="value", …}`, for messages.
 impl fmt::Display for Labels {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {

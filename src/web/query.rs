@@ -1,30 +1,38 @@
-//! Queries of requests (`application/x-www-form-urlencoded`).
+//! Queries and paths of URLs without their percent-encoding (RFC 3986, section 2.1).
 
-/// The decoded names and values of a query, in their order. A name without a `=` has an empty value.
+/// The decoded names and values of a query (`application/x-www-form-urlencoded`), in their order. A name without a `=` has an empty value.
 ///
 /// Each item is an error, a sentence for the answer, where the encoding is broken.
 pub fn pairs(query: &str) -> impl Iterator<Item = Result<(String, String), &'static str>> {
     query.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        Ok((decode(name)?, decode(value)?))
+        Ok((decode(name, b' ')?, decode(value, b' ')?))
     })
 }
 
-/// Undoes percent-encoding and `+`.
-fn decode(text: &str) -> Result<String, &'static str> {
+/// The decoded path of a URL.
+///
+/// # Errors
+/// As [`pairs`].
+pub fn path(encoded: &str) -> Result<String, &'static str> {
+    decode(encoded, b'+')
+}
+
+/// `plus` is what a `+` stands for.
+fn decode(text: &str, plus: u8) -> Result<String, &'static str> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {
         bytes.push(match byte {
-            b'+' => b' ',
+            b'+' => plus,
             b'%' => match (rest.next().and_then(hex), rest.next().and_then(hex)) {
                 (Some(high), Some(low)) => high << 4 | low,
-                _ => return Err("The query has a % that two hexadecimal digits do not follow."),
+                _ => return Err("There is a % that two hexadecimal digits do not follow."),
             },
             other => other,
         });
     }
-    String::from_utf8(bytes).map_err(|_| "The query is not UTF-8.")
+    String::from_utf8(bytes).map_err(|_| "What is behind the % is not UTF-8.")
 }
 
 fn hex(digit: u8) -> Option<u8> {
@@ -33,7 +41,7 @@ fn hex(digit: u8) -> Option<u8> {
 
 #[cfg(test)]
 mod tests {
-    use super::pairs;
+    use super::{pairs, path};
 
     #[test]
     fn decodes() {
@@ -42,6 +50,10 @@ mod tests {
         assert_eq!(read.unwrap(), want.map(|(name, value)| (name.to_owned(), value.to_owned())));
         for bad in ["a=%zz", "%f=1", "%ff=1", "a=%"] {
             assert!(pairs(bad).any(|pair| pair.is_err()), "{bad}");
+            assert!(path(bad).is_err(), "{bad}");
+        }
+        for (encoded, want) in [("/a%20b+c", "/a b+c"), ("/%C3%A4", "/ä"), ("", "")] {
+            assert_eq!(path(encoded).unwrap(), want);
         }
     }
 }

@@ -1,19 +1,18 @@
 //! A recording whose configuration a test sets and changes, and what it leaves in files.
 
 use super::peer::Peer;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use vitals::base::shutdown::Shutdown;
-use vitals::scrape_log::config::{Config, Discovery, Job, Limits, TargetGroup};
+use vitals::scrape_log::config::{Config, Discovery, Job, TargetGroup};
 use vitals::scrape_log::metrics::Figures;
 use vitals::scrape_log::registry::{Entry, Registry};
 use vitals::scrape_log::service::Readiness;
 use vitals::scrape_log::{Recording, ReloadRequest, StorageOptions, args, record};
-use vitals::web::client::HttpSettings;
 
 pub const PAGE: &str = "# TYPE a gauge\na 1\n";
 pub const LONG: Duration = Duration::from_secs(30);
@@ -92,20 +91,7 @@ pub async fn until(what: &str, condition: impl Fn() -> bool) {
 }
 
 pub fn job(name: &str, interval: Duration, discoveries: Vec<Discovery>) -> Job {
-    Job {
-        name: name.to_owned(),
-        interval,
-        timeout: interval,
-        path: "/metrics".to_owned(),
-        scheme: "http".to_owned(),
-        params: Vec::new(),
-        honor_labels: false,
-        http: HttpSettings::default(),
-        discoveries,
-        relabel: Vec::new(),
-        metric_relabel: Vec::new(),
-        limits: Limits::default(),
-    }
+    Job { discoveries, ..Job::new(name.to_owned(), interval, interval) }
 }
 
 /// One target, told from others of the same peer by its path.
@@ -120,31 +106,31 @@ pub fn fixed(name: &str, interval: Duration, groups: Vec<TargetGroup>) -> Config
     Config { jobs: vec![job(name, interval, vec![Discovery::Static(groups)])] }
 }
 
-/// The samples files below the storage path, by directory, in the order of their names.
+/// The samples files below the storage path, compressed or not, by directory, in the order of their names.
 pub fn files(storage: &Path) -> BTreeMap<String, Vec<String>> {
     let mut found = BTreeMap::new();
     for directory in fs::read_dir(storage).unwrap().map(|entry| entry.unwrap().path()) {
         if !directory.is_dir() {
             continue;
         }
-        let mut paths: Vec<_> =
-            fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().path()).collect();
-        paths.retain(|path| path.file_name().unwrap().to_str().unwrap().starts_with("samples-"));
-        paths.sort();
-        let texts = paths.iter().map(|path| text_of(path)).collect();
+        let name = |entry: std::io::Result<fs::DirEntry>| entry.unwrap().file_name().into_string().unwrap();
+        let names = fs::read_dir(&directory).unwrap().map(name).filter(|name| !name.ends_with(".tmp"));
+        let names: BTreeSet<String> = names
+            .filter(|name| name.starts_with("samples-"))
+            .map(|name| name.trim_end_matches(".zst").to_owned())
+            .collect();
+        let texts = names.iter().map(|name| read(&directory.join(name))).collect();
         found.insert(directory.file_name().unwrap().to_str().unwrap().to_owned(), texts);
     }
     found
 }
 
-/// A file may be compressed, and may be so only by the time that it is opened.
-fn text_of(path: &Path) -> String {
-    let path = if path.exists() { path } else { &path.with_extension("om.zst") };
-    let mut bytes = fs::read(path).unwrap();
-    if path.extension().is_some_and(|extension| extension == "zst") {
-        bytes = zstd::decode_all(bytes.as_slice()).unwrap();
-    }
-    String::from_utf8(bytes).unwrap()
+/// A samples file, which may be compressed at this very moment.
+fn read(plain: &Path) -> String {
+    fs::read_to_string(plain).unwrap_or_else(|_| {
+        let compressed = fs::read(plain.with_extension("om.zst")).unwrap();
+        String::from_utf8(zstd::decode_all(compressed.as_slice()).unwrap()).unwrap()
+    })
 }
 
 /// The times of all scrapes in files of one target, in milliseconds.

@@ -7,6 +7,7 @@ mod check_config;
 mod client;
 #[path = "../common/mod.rs"]
 mod common;
+mod configured;
 mod credentials;
 mod discovery;
 mod memory;

@@ -13,8 +13,8 @@ use vitals::web::client::{FetchError, HttpSettings, Phase, Secret, TlsSettings};
 
 /// A certificate and its key.
 pub struct Identity {
-    pem: String,
-    key_pem: String,
+    pub pem: String,
+    pub key_pem: String,
     der: CertificateDer<'static>,
     key: PrivateKeyDer<'static>,
 }
@@ -44,7 +44,7 @@ impl Authority {
         Identity::new(&certificate, &key)
     }
 
-    fn pem(&self) -> String {
+    pub fn pem(&self) -> String {
         self.0.pem()
     }
 }

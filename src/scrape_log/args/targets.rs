@@ -5,14 +5,11 @@ use std::fmt;
 use std::net::Ipv6Addr;
 
 use crate::base::usage::Usage;
-use crate::scrape_log::config::{Discovery, Job, TargetGroup};
+use crate::scrape_log::config::{DEFAULT_PATH, Discovery, Job, TargetGroup};
 use crate::scrape_log::labels::Labels;
-use crate::scrape_log::target::unescape;
+use crate::scrape_log::target::without_credentials;
 use crate::web::client::{Endpoint, Scheme};
 use crate::web::query;
-
-/// What a target without a path is asked for.
-const DEFAULT_PATH: &str = "/metrics";
 
 /// A target that was given by itself.
 #[derive(Debug)]
@@ -27,10 +24,7 @@ impl FlagTarget {
     /// Reads a target here rather than in `clap`, whose message would repeat a password.
     pub(super) fn parse(text: &str) -> Result<Self, Usage> {
         Self::read(text).map_err(|problem| {
-            let shown = match text.rsplit_once('@') {
-                Some((_, host)) => format!("...@{host}"),
-                None => text.to_owned(),
-            };
+            let shown = without_credentials(text);
             Usage::wrong(format!("invalid value '{shown}' for --target: {problem}"))
         })
     }
@@ -43,7 +37,7 @@ impl FlagTarget {
         if path_and_query != DEFAULT_PATH {
             // Two pages of one exporter have to differ in a label, or their series would be the same.
             labels.set("instance", format!("{}{path_and_query}", endpoint.authority()));
-            labels.set("__metrics_path__", unescape(path));
+            labels.set("__metrics_path__", query::path(path)?);
         }
         if endpoint.scheme() == Scheme::Https {
             labels.set("__scheme__", "https");
@@ -206,6 +200,7 @@ mod tests {
             ("db01:x", "expected HOST:PORT"),
             ("user:secret@db01:9100", "before the @"),
             ("http://h:1/?a=%zz", "two hexadecimal digits"),
+            ("http://h:1/%ff", "not UTF-8"),
             ("", "no port"),
         ] {
             let error = FlagTarget::parse(text).unwrap_err().to_string();

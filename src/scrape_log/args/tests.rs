@@ -159,7 +159,7 @@ fn mistakes_name_the_flag_and_what_is_expected() {
     for (args, wants) in [
         (&["--target=db01"][..], &["--target", "db01:9100"][..]),
         (&["--target=a:1", "--target=http://A:1/metrics"], &["--target http://a:1/metrics", "twice"]),
-        (&["--target=http://a:1/?x=%zz"], &["--target", "query has a %"]),
+        (&["--target=http://a:1/?x=%zz"], &["--target", "two hexadecimal digits"]),
         (&["--scrape.interval=15"], &["--scrape.interval", "unit"]),
         (&["--scrape.interval=0s"], &["--scrape.interval", "at least 1ms"]),
         (&["--scrape.interval=5s", "--scrape.timeout=6s"], &["--scrape.timeout", "at most the interval"]),

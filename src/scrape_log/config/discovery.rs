@@ -6,7 +6,10 @@ use super::fields::Fields;
 use super::http;
 use super::yaml::{At, Node, Value};
 use super::{Discovery, TargetGroup};
-use crate::scrape_log::labels::{self, Labels};
+use crate::exposition::is_label_name;
+use crate::scrape_log::labels::Labels;
+use crate::scrape_log::target::without_credentials;
+use crate::web::client::Endpoint;
 
 /// `refresh_interval` of `http_sd_configs`.
 const HTTP_REFRESH_INTERVAL: Duration = Duration::from_secs(60);
@@ -107,26 +110,13 @@ fn http_sd(mut fields: Fields<'_>) -> Option<Discovery> {
     match &url {
         None => fields.problem(fields.at, "http_sd_configs needs a url that begins with http:// or https://"),
         Some(url) => {
-            if let Err(problem) = check_url(&url.value) {
+            if let Err(problem) = Endpoint::parse(&url.value) {
                 fields.report().problem_with_secret(url.at, format!("url: {problem}"));
             }
         }
     }
     fields.finish();
     Some(Discovery::Http { url: url?.value, refresh_interval, http: Box::new(http) })
-}
-
-/// Checks a URL without repeating it, since it may have a password in it.
-fn check_url(url: &str) -> Result<(), &'static str> {
-    let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
-    let rest = rest.ok_or("expected a URL that begins with http:// or https://")?;
-    match rest.split(['/', '?', '#']).next() {
-        None | Some("") => Err("the URL names no host"),
-        Some(authority) if authority.contains('@') => {
-            Err("credentials belong into basic_auth, not into the URL: leave out the part before the @")
-        }
-        Some(_) => Ok(()),
-    }
 }
 
 /// Reads a list of target groups, which is what the files and pages of discovery consist of.
@@ -167,7 +157,7 @@ fn target_group(mut fields: Fields<'_>, addresses_are_final: bool) -> TargetGrou
 pub(super) fn read_labels(fields: &mut Fields<'_>, key: &'static str) -> Labels {
     let mut labels = Labels::default();
     for (name, value) in fields.map(key) {
-        if !labels::is_name(&name.value) {
+        if !is_label_name(&name.value) {
             let message =
                 format!("{:?} is no label name, expected letters, digits and _, no digit first", name.value);
             fields.problem(name.at, message);
@@ -180,8 +170,7 @@ pub(super) fn read_labels(fields: &mut Fields<'_>, key: &'static str) -> Labels 
 }
 
 fn check_address(target: &str) -> Result<(), String> {
-    // What is before an @ may be a password.
-    let shown = target.rsplit_once('@').map_or(target.to_owned(), |(_, host)| format!("...@{host}"));
+    let shown = without_credentials(target);
     if target.contains("://") {
         Err(format!(
             "the target {shown:?} is a URL, expected HOST:PORT: its parts go into scheme and metrics_path"

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use super::report::{Report, may_have_secrets, nearest};
+use super::report::{Report, may_have_secrets};
 use super::yaml::{At, Key, Kind, Node, Position, Scalar, Value};
+use crate::base::near::nearest;
 use crate::base::{duration, size};
 use crate::web::client::Secret;
 

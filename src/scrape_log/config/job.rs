@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::fields::Fields;
 use super::yaml::{At, Node, Position, Value};
-use super::{Job, Limits, discovery, http, rules};
+use super::{DEFAULT_PATH, Job, Limits, discovery, http, rules};
 
 /// What jobs have that do not say otherwise: the section `global`.
 #[derive(Clone, Copy, Debug)]
@@ -66,7 +66,7 @@ pub(super) fn read(mut fields: Fields<'_>, defaults: &Defaults) -> Option<(At<St
         name: name.value.clone(),
         interval,
         timeout,
-        path: path.unwrap_or_else(|| "/metrics".to_owned()),
+        path: path.unwrap_or_else(|| DEFAULT_PATH.to_owned()),
         scheme,
         params,
         honor_labels,

@@ -27,9 +27,15 @@ use std::time::Duration;
 
 use super::labels::Labels;
 use super::relabel::Rule;
+use crate::base::watched::{self, ReadError};
 use crate::web::client::HttpSettings;
 
 use report::Report;
+
+/// `metrics_path` of a job that does not say it.
+pub(super) const DEFAULT_PATH: &str = "/metrics";
+/// The most that a list of targets may have. More than any that one process could scrape.
+pub const MAX_LIST_BYTES: usize = 32 << 20;
 
 /// Reads a configuration file. Relative paths in it are below its directory.
 ///
@@ -55,14 +61,27 @@ pub fn parse(text: &str, path: &Path) -> Result<(Config, Vec<Warning>), Error> {
     report.conclude(config)
 }
 
-/// Reads target groups in YAML or JSON: a file of `file_sd_configs`, or a page of `http_sd_configs` with its URL as
-/// the path.
+/// What a list of target groups is written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListSyntax {
+    /// Files that end with `.json`, and pages of `http_sd_configs`.
+    Json,
+    /// All other files.
+    Yaml,
+}
+
+/// Reads target groups: a file of `file_sd_configs`, or a page of `http_sd_configs` with its URL as the path.
 ///
 /// # Errors
 /// When they have mistakes: all of them, with line and column.
-pub fn parse_target_groups(text: &str, path: &Path) -> Result<Vec<TargetGroup>, Error> {
+pub fn parse_target_groups(text: &str, path: &Path, syntax: ListSyntax) -> Result<Vec<TargetGroup>, Error> {
     let report = Report::new(path, text);
-    let groups = match yaml::parse(text) {
+    // JSON is YAML too, but not all YAML is JSON: half a list, for one, which a file is that is being written.
+    let read = match syntax {
+        ListSyntax::Json => yaml::check_json(text).and_then(|()| yaml::parse(text)),
+        ListSyntax::Yaml => yaml::parse(text),
+    };
+    let groups = match read {
         Ok(root) => discovery::target_groups(root, &report),
         Err(mistake) => {
             report.no_yaml(mistake);
@@ -72,16 +91,25 @@ pub fn parse_target_groups(text: &str, path: &Path) -> Result<Vec<TargetGroup>, 
     report.conclude(groups).map(|(groups, _)| groups)
 }
 
-/// Reads a file of `file_sd_configs`.
+/// Reads a file of `file_sd_configs`, which has at most [`MAX_LIST_BYTES`].
 ///
 /// # Errors
 /// When it can't be read, or has mistakes: all of them, with line and column.
 pub fn load_target_groups(path: &Path) -> Result<Vec<TargetGroup>, Error> {
-    parse_target_groups(&read(path)?, path)
+    let bytes = watched::read(path, MAX_LIST_BYTES as u64).map_err(|error| Error::unreadable(path, error))?;
+    let is_json = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
+    let syntax = if is_json { ListSyntax::Json } else { ListSyntax::Yaml };
+    parse_target_groups(&text(bytes, path)?, path, syntax)
 }
 
+/// Reads what may also be a pipe.
 fn read(path: &Path) -> Result<String, Error> {
-    std::fs::read_to_string(path).map_err(|error| Error::unreadable(path, error))
+    let bytes = std::fs::read(path).map_err(|error| Error::unreadable(path, ReadError::from(error)))?;
+    text(bytes, path)
+}
+
+fn text(bytes: Vec<u8>, path: &Path) -> Result<String, Error> {
+    String::from_utf8(bytes).map_err(|_| Error::unreadable(path, "it is not text in UTF-8"))
 }
 
 /// The jobs of a configuration, in their order. No two have the same name.
@@ -134,7 +162,7 @@ impl Job {
             name,
             interval,
             timeout,
-            path: "/metrics".to_owned(),
+            path: DEFAULT_PATH.to_owned(),
             scheme: "http".to_owned(),
             params: Vec::new(),
             honor_labels: false,

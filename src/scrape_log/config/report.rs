@@ -2,10 +2,14 @@
 
 use std::cell::RefCell;
 use std::fmt;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use super::yaml::{self, Position};
+
+/// More mistakes in one file are not told, and longer lines are not shown: a list of targets that is wrong may be long,
+/// and on one line.
+const MAX_PROBLEMS: usize = 1000;
+const MAX_LINE_BYTES: usize = 300;
 
 /// Why a configuration can't be used.
 #[derive(Debug)]
@@ -16,7 +20,7 @@ pub struct Error {
 
 #[derive(Debug)]
 enum Cause {
-    Unreadable(io::Error),
+    Unreadable(String),
     Problems(Vec<Problem>),
 }
 
@@ -44,8 +48,8 @@ pub struct Warning {
 }
 
 impl Error {
-    pub(super) fn unreadable(path: &Path, error: io::Error) -> Self {
-        Self { path: path.to_owned(), cause: Cause::Unreadable(error) }
+    pub(super) fn unreadable(path: &Path, error: impl fmt::Display) -> Self {
+        Self { path: path.to_owned(), cause: Cause::Unreadable(error.to_string()) }
     }
 
     /// All mistakes, in the order of the file. None if the file could not be read at all.
@@ -77,9 +81,9 @@ impl fmt::Display for Error {
                 }
                 match problems.len() {
                     0 | 1 => Ok(()),
-                    2 => write!(out, " (and one more mistake, see: scrape-log check-config {path})"),
+                    2 => write!(out, " (and one more mistake, which scrape-log check-config shows)"),
                     count => {
-                        write!(out, " (and {} more mistakes, see: scrape-log check-config {path})", count - 1)
+                        write!(out, " (and {} more mistakes, which scrape-log check-config shows)", count - 1)
                     }
                 }
             }
@@ -147,7 +151,8 @@ impl<'a> Report<'a> {
     }
 
     pub(super) fn problem(&self, at: Position, message: impl Into<String>) {
-        let line = self.source.lines().nth(at.line - 1).filter(|line| !may_have_secrets(line));
+        let line = self.source.lines().nth(at.line - 1);
+        let line = line.filter(|line| line.len() <= MAX_LINE_BYTES && !may_have_secrets(line));
         self.add(Some(at), message.into(), line.map(|line| line.replace(char::is_control, " ")));
     }
 
@@ -161,7 +166,10 @@ impl<'a> Report<'a> {
     }
 
     fn add(&self, position: Option<Position>, message: String, line: Option<String>) {
-        self.problems.borrow_mut().push(Problem { path: self.path.to_owned(), position, message, line });
+        let mut problems = self.problems.borrow_mut();
+        if problems.len() < MAX_PROBLEMS {
+            problems.push(Problem { path: self.path.to_owned(), position, message, line });
+        }
     }
 
     pub(super) fn warning(&self, position: Option<Position>, message: impl Into<String>) {
@@ -190,58 +198,4 @@ impl<'a> Report<'a> {
 pub(super) fn may_have_secrets(line: &str) -> bool {
     let line = line.to_lowercase();
     ["pas", "word", "cred", "token", "secret", "key", "@"].iter().any(|mark| line.contains(mark))
-}
-
-/// The one of `known` that is so near to `text`, or so clearly begins with it, that it may be meant.
-pub(super) fn nearest<'a>(text: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let allowed = 1 + text.chars().count() / 4;
-    let near =
-        |name: &'a str| Some((distance(text, name), name)).filter(|(distance, _)| *distance <= allowed);
-    let known: Vec<&str> = known.into_iter().collect();
-    let begun = known.iter().copied().find(|name| text.len() > 2 && name.starts_with(text));
-    known.into_iter().filter_map(near).min().map(|(_, name)| name).or(begun)
-}
-
-/// How many characters have to be put in, taken out, changed or swapped with the next to make `a` of `b`.
-fn distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    let mut before_last: Vec<usize> = Vec::new();
-    let mut last: Vec<usize> = (0..=b.len()).collect();
-    for (row, left) in a.iter().enumerate() {
-        let mut now = vec![row + 1];
-        for (column, right) in b.iter().enumerate() {
-            let change = last[column] + usize::from(left != right);
-            let mut best = change.min(last[column + 1] + 1).min(now[column] + 1);
-            if row > 0 && column > 0 && *left == b[column - 1] && a[row - 1] == *right {
-                best = best.min(before_last[column - 1] + 1);
-            }
-            now.push(best);
-        }
-        before_last = std::mem::replace(&mut last, now);
-    }
-    last[b.len()]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn distances() {
-        for (a, b, want) in [
-            ("", "", 0),
-            ("", "ab", 2),
-            ("scrape_intervall", "scrape_interval", 1),
-            ("jbo_name", "job_name", 1),
-            ("kitten", "sitting", 3),
-        ] {
-            assert_eq!((distance(a, b), distance(b, a)), (want, want), "{a} {b}");
-        }
-        let known = ["scrape_interval", "scrape_timeout", "job_name"];
-        assert_eq!(nearest("scrape_timout", known), Some("scrape_timeout"));
-        assert_eq!(nearest("scrape-interval", known), Some("scrape_interval"));
-        assert_eq!(nearest("job", known), Some("job_name"));
-        assert_eq!(nearest("rule_files", known), None);
-        assert_eq!(nearest("x", known), None);
-    }
 }

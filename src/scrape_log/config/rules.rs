@@ -1,9 +1,9 @@
 //! `relabel_configs` and `metric_relabel_configs`.
 
 use super::fields::Fields;
-use super::report::nearest;
 use super::yaml::{At, Position};
-use crate::scrape_log::labels;
+use crate::base::near::nearest;
+use crate::exposition::is_label_name;
 use crate::scrape_log::relabel::{Action, Rule, Spec};
 
 /// Takes a list of rules out of `fields`.
@@ -27,7 +27,7 @@ fn rule(mut fields: Fields<'_>) -> Option<Rule> {
     let replacement = text(&mut fields, "replacement", default.replacement);
     let modulus = fields.count("modulus");
     let source_labels = fields.texts("source_labels");
-    for name in source_labels.iter().filter(|name| !labels::is_name(&name.value)) {
+    for name in source_labels.iter().filter(|name| !is_label_name(&name.value)) {
         fields.problem(name.at, format!("{:?} in source_labels is no label name", name.value));
     }
     let action = fields.text("action");

@@ -229,7 +229,7 @@ const MISTAKES: [(&str, &str, &str); 57] = [
     ("file_sd_configs: [{files: [a.txt]}]", "3:30: \"a.txt\" can't be read for targets", ".yml"),
     ("http_sd_configs: [{}]", "3:21: http_sd_configs needs a url", ""),
     ("http_sd_configs: [{url: inventory}]", "3:27: url: expected a URL", "https://"),
-    ("http_sd_configs: [{url: 'http://me:hunter2@x/'}]", "3:27: url: credentials belong into basic_auth", ""),
+    ("http_sd_configs: [{url: 'http://me:hunter2@x/'}]", "3:27: url: credentials in the URL are not", ""),
     (
         "kubernetes_sd_configs: [{role: node}]",
         "3:3: kubernetes_sd_configs is not supported in scrape_configs",
@@ -370,7 +370,7 @@ fn all_mistakes_at_once_with_their_lines() {
     assert_eq!(
         error.to_string(),
         "p.yml:3:3: unknown key \"scrape_intervall\" in scrape_configs, did you mean \"scrape_interval\"? (and 3 more \
-         mistakes, see: scrape-log check-config p.yml)"
+         mistakes, which scrape-log check-config shows)"
     );
     let details = error.details();
     assert!(
@@ -400,18 +400,46 @@ fn jobs_from_other_files() {
 
 #[test]
 fn target_groups_in_yaml_and_json() {
-    let groups = |text| parse_target_groups(text, Path::new("t.json"));
-    let json =
-        groups(r#"[{"targets": ["a:1", "b:2"], "labels": {"env": "prod"}}, {"targets": []}]"#).unwrap();
-    let yaml = groups("- targets: [a:1, b:2]\n  labels: {env: prod}\n- targets:\n").unwrap();
-    assert_eq!(json, yaml);
-    assert_eq!(json[0].targets, ["a:1", "b:2"]);
-    assert_eq!(groups("").unwrap(), []);
-    let tabs = groups("[\n\t{\n\t\t\"targets\":[\"a:1\"],\n\t\t\"labels\":{\"path\":\"a\\/b\\u00e9\\ud83d\\ude00\"}\n\t}\n]\n").unwrap();
+    let read = |text: &str, syntax| {
+        parse_target_groups(text, Path::new("t"), syntax).map_err(|error| error.to_string())
+    };
+    let json = |text| read(text, ListSyntax::Json);
+    let yaml = |text| read(text, ListSyntax::Yaml);
+    let text = r#"[{"targets": ["a:1", "b:2"], "labels": {"env": "prod"}}, {"targets": []}]"#;
+    let groups = json(text).unwrap();
+    assert_eq!(yaml(text).unwrap(), groups);
+    assert_eq!(yaml("- targets: [a:1, b:2]\n  labels: {env: prod}\n- targets:\n").unwrap(), groups);
+    assert_eq!(groups[0].targets, ["a:1", "b:2"]);
+    let labels = yaml("- targets: [a:1]\n  labels: {rack: 07, version: 1.10, up: true, none: }\n").unwrap();
+    assert_eq!(labels[0].labels.to_string(), r#"{rack="07", up="true", version="1.10"}"#);
+    let tabs = json("[\n\t{\n\t\t\"targets\":[\"a:1\"],\n\t\t\"labels\":{\"path\":\"a\\/b\\u00e9\\ud83d\\ude00\"}\n\t}\n]\n").unwrap();
     assert_eq!(tabs[0].labels.get("path"), "a/bé😀");
-    let error = groups("[{\"targets\": [\"a:1\"], \"lables\": {}}]").unwrap_err().to_string();
-    assert!(error.starts_with("t.json:1:23: unknown key \"lables\" in a target group"), "{error}");
-    assert!(groups("{}").is_err());
+    for empty in ["", "[]", "# nothing yet\n", "---\n"] {
+        assert_eq!(yaml(empty), Ok(Vec::new()), "{empty:?}");
+    }
+    for (mistake, want) in [
+        ("", "t:1:1: this is no JSON that can be read: EOF"),
+        ("[\n{\"targets\": [\"a:1\"", "t:2:18: this is no JSON that can be read: EOF"),
+        ("[{\"targets\": [\"a:1\"],}]", "t:1:22: this is no JSON that can be read: key must"),
+        ("[]\n[]", "t:2:1: this is no JSON that can be read: trailing"),
+        ("{}", "t:1:1: expected a list of target groups, found a mapping"),
+        (
+            "[{\"targets\": [\"a:1\"], \"lables\": {}}]",
+            "t:1:23: unknown key \"lables\" in a target group, did you",
+        ),
+        ("[{\"targets\": [\"a:1\"], \"labels\": {\"a b\": \"c\"}}]", "t:1:34: \"a b\" is no label name"),
+    ] {
+        let error = json(mistake).unwrap_err();
+        assert!(error.starts_with(want) && !error.contains('\n'), "{mistake:?}: {error}");
+    }
+}
+
+#[test]
+fn a_long_list_of_mistakes_takes_little_memory() {
+    let groups = vec![r#"{"target":["a:1"]}"#; 20_000].join(",");
+    let error = parse_target_groups(&format!("[{groups}]"), Path::new("t"), ListSyntax::Json).unwrap_err();
+    assert_eq!(error.problems().len(), 1000);
+    assert!(error.details().len() < 200_000, "the one line is not shown with each");
 }
 
 proptest::proptest! {

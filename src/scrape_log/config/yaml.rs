@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::options::{DuplicateKeyPolicy, NonFiniteFloatPolicy};
 use serde_saphyr::{Location, Options, SnippetMode, Spanned, UserMessageFormatter};
 
@@ -92,8 +92,19 @@ pub(super) fn parse(source: &str) -> Result<Node, Mistake> {
     Ok(node(root, source))
 }
 
-/// Room for tens of thousands of targets; nothing in a configuration is nested deeper than 10. An alias may stand for a list of rules in any number of jobs, so only the
-/// sum of what aliases grow to is bounded.
+/// Checks that a text is JSON (RFC 8259).
+pub(super) fn check_json(source: &str) -> Result<(), Mistake> {
+    let checked = serde_json::from_str(source);
+    checked.map(|IgnoredAny| ()).map_err(|error| {
+        let text = error.to_string();
+        let text = text.split(" at line ").next().unwrap_or_default();
+        let at = Position { line: error.line().max(1), column: error.column().max(1) };
+        Mistake { at: Some(at), message: format!("this is no JSON that can be read: {text}") }
+    })
+}
+
+/// Room for tens of thousands of targets; nothing in a configuration is nested deeper than 10. An alias may stand for a list of
+/// rules in any number of jobs, so only the sum of what aliases grow to is bounded.
 fn options() -> Options {
     serde_saphyr::options! {
         budget: serde_saphyr::budget! {

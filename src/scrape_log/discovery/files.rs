@@ -5,27 +5,21 @@
 //! can be a whole one to the reader: a file that is known already gets a moment until it is read again.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Read;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 
-use super::{Found, groups};
+use super::Found;
 use crate::base::glob;
-use crate::scrape_log::config::TargetGroup;
+use crate::base::watched::{Stamp, UNSETTLED};
+use crate::scrape_log::config::{self, TargetGroup};
 
 /// From one look at the files to the next. A look is a `stat` for each.
 const POLL: Duration = Duration::from_secs(5);
-/// A file that was changed this recently may still be written to, and may change without its times showing it.
-const UNSETTLED: Duration = Duration::from_secs(2);
 /// The label that says which file a group is from.
 const FILE_PATH: &str = "__meta_filepath";
-/// More than any list of targets that one process could scrape.
-const MAX_FILE_BYTES: u64 = 32 << 20;
 
 /// The files of one entry of `file_sd_configs`.
 #[derive(Debug)]
@@ -45,16 +39,6 @@ struct Known {
     trouble: Option<String>,
     /// It has changed, but too recently to be read.
     put_off: bool,
-}
-
-/// What changes with a file's contents.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Stamp {
-    device: u64,
-    inode: u64,
-    size: u64,
-    modified: (i64, i64),
-    changed: (i64, i64),
 }
 
 /// Sends the groups of `files` when they change, until the receiver is gone.
@@ -121,7 +105,7 @@ impl Files {
 
 impl Known {
     fn look(&mut self, path: &Path) -> bool {
-        let stamp = std::fs::metadata(path).map(|metadata| Stamp::of(&metadata)).ok();
+        let stamp = Stamp::of(path).ok();
         if stamp.is_some() && stamp == self.stamp {
             return false;
         }
@@ -144,7 +128,7 @@ impl Known {
             Err(trouble) => {
                 if self.trouble.as_ref() != Some(&trouble) {
                     let remedy = "correct the file; until then its last good list of targets stays";
-                    tracing::error!(path = %path.display(), error = trouble, remedy, "can't read a file of targets");
+                    tracing::error!(error = trouble, remedy, "can't use a file of targets");
                     self.trouble = Some(trouble);
                 }
                 false
@@ -153,40 +137,12 @@ impl Known {
     }
 }
 
-impl Stamp {
-    fn of(metadata: &std::fs::Metadata) -> Self {
-        Self {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-            size: metadata.size(),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
-            changed: (metadata.ctime(), metadata.ctime_nsec()),
-        }
-    }
-
-    /// Times of files have a resolution of some milliseconds: two changes within it look like one.
-    fn is_settled(&self) -> bool {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let changed = Duration::from_secs(self.changed.0.max(0).unsigned_abs());
-        now.saturating_sub(UNSETTLED) > changed
-    }
-}
-
 fn read(path: &Path) -> Result<Vec<TargetGroup>, String> {
-    let mut text = String::new();
-    File::open(path)
-        .and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_string(&mut text))
-        .map_err(|error| error.to_string())?;
-    if text.len() as u64 > MAX_FILE_BYTES {
-        return Err(format!("it is larger than {MAX_FILE_BYTES} bytes"));
+    let mut groups = config::load_target_groups(path).map_err(|error| error.to_string())?;
+    for group in &mut groups {
+        group.labels.set(FILE_PATH, path.to_string_lossy());
     }
-    let origin = path.to_string_lossy();
-    let source = (FILE_PATH, &*origin);
-    match path.extension().and_then(|extension| extension.to_str()) {
-        Some("json") => groups::from_json(&text, source),
-        Some("yml" | "yaml") => groups::from_yaml(&text, source),
-        _ => Err("its name ends neither in .json nor in .yml nor in .yaml".to_owned()),
-    }
+    Ok(groups)
 }
 
 #[cfg(test)]
@@ -220,7 +176,7 @@ mod tests {
         fs::write(path("a.json"), r#"[{"targets": ["b:1"#).unwrap();
         assert!(!files.look() && !files.look());
         assert_eq!(targets(&files), ["b:1", "m:1"]);
-        assert!(files.known[&path("a.json")].trouble.as_deref().unwrap().contains("line 1"));
+        assert!(files.known[&path("a.json")].trouble.as_deref().unwrap().contains("a.json:1:"));
 
         fs::write(path("new.json"), r#"[{"targets": ["c:1"]}]"#).unwrap();
         fs::rename(path("new.json"), path("a.json")).unwrap();
@@ -269,18 +225,25 @@ mod tests {
 
     #[test]
     fn a_settled_file_is_read_once() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a.json");
-        fs::write(&path, "[]").unwrap();
+        // Any that nobody has just written.
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
         let mut known = Known::default();
-        known.look(&path);
-        assert_eq!(known.stamp, None, "it was changed just now");
-        let mut stamp = Stamp::of(&fs::metadata(&path).unwrap());
-        assert!(!stamp.is_settled());
-        known.stamp = Some(stamp);
-        known.groups = vec![TargetGroup::default()];
-        assert!(!known.look(&path) && known.groups.len() == 1, "it was not read");
-        stamp.changed.0 -= 10;
-        assert!(stamp.is_settled());
+        assert!(!known.look(&path));
+        let trouble = known.trouble.take().unwrap();
+        assert!(trouble.contains("Cargo.toml:"), "no list of targets: {trouble}");
+        assert!(known.stamp.is_some() && !known.look(&path));
+        assert_eq!(known.trouble, None, "it was not read");
+    }
+
+    #[test]
+    fn names_may_be_in_capital_letters() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = r#"[{"targets": ["a:1"], "labels": {"rack": "7"}}]"#;
+        for name in ["A.YML", "B.JSON"] {
+            fs::write(folder.path().join(name), text).unwrap();
+        }
+        let mut files = Files::new(&[folder.path().join("*.YML"), folder.path().join("*.JSON")], &[]);
+        assert!(files.look());
+        assert_eq!(targets(&files), ["a:1", "a:1"]);
     }
 }

@@ -1,15 +1,19 @@
 //! Targets from web servers, `http_sd_configs` of Prometheus' configuration.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
 
-use super::{Found, groups};
+use super::Found;
 use crate::scrape_log::ask;
-use crate::scrape_log::config::TargetGroup;
+use crate::scrape_log::config::{self, ListSyntax, TargetGroup};
 use crate::web::client::{Client, Endpoint, FetchError, HttpSettings, Prepared};
 
+/// The label that says which server a group is from.
+const URL: &str = "__meta_url";
 /// What a server may take for its answer.
 const DEADLINE: Duration = Duration::from_secs(30);
 
@@ -79,9 +83,20 @@ fn client(url: &str, refresh_interval: Duration, http: &HttpSettings) -> Result<
 async fn fetch(client: &mut Client, url: &str, deadline: Duration) -> Result<Vec<TargetGroup>, Trouble> {
     let mut page = Vec::new();
     client.fetch(deadline, &mut page, judge).await?;
-    let text =
-        str::from_utf8(&page).map_err(|error| Trouble::Content(format!("the list is not UTF-8: {error}")))?;
-    groups::from_json(text, ("__meta_url", url)).map_err(Trouble::Content)
+    let url = url.to_owned();
+    // A long list takes a while.
+    let read = spawn_blocking(move || read(&page, &url)).await;
+    read.unwrap_or_else(|error| Err(format!("please report this: {error}"))).map_err(Trouble::Content)
+}
+
+fn read(page: &[u8], url: &str) -> Result<Vec<TargetGroup>, String> {
+    let text = str::from_utf8(page).map_err(|error| format!("the list is not UTF-8: {error}"))?;
+    let mut groups = config::parse_target_groups(text, Path::new(url), ListSyntax::Json)
+        .map_err(|error| error.to_string())?;
+    for group in &mut groups {
+        group.labels.set(URL, url);
+    }
+    Ok(groups)
 }
 
 fn judge(content_type: Option<&str>) -> Result<(), String> {

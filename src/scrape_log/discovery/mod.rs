@@ -4,7 +4,6 @@
 //! read keeps what it knew last, and the log says why.
 
 mod files;
-mod groups;
 mod http;
 
 use tokio::sync::mpsc;

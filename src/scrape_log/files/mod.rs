@@ -12,13 +12,13 @@
 
 mod line;
 mod metadata;
-mod name;
 mod reader;
 mod scrapes;
 mod series;
 mod source;
 mod storage;
 
+use super::store::SAMPLES_WINDOW_SECONDS;
 pub(super) use line::{Sample, check_series, check_value, parse_series, samples};
 pub(super) use metadata::Metadata;
 pub(super) use reader::{Rest, Scrape, ScrapeReader};
@@ -28,7 +28,7 @@ pub(super) use source::Source;
 pub(super) use storage::{Entry, SamplesFile, Storage, Target, files_within};
 
 /// The window of a samples file: from an even hour UTC to the next.
-pub(super) const WINDOW_MILLISECONDS: i64 = 2 * 3600 * 1000;
+pub(super) const WINDOW_MILLISECONDS: i64 = SAMPLES_WINDOW_SECONDS as i64 * 1000;
 
 /// Times from `start` up to, but not including, `end`, in milliseconds since 1970 UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

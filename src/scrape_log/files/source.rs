@@ -5,8 +5,8 @@ use std::io::{self, BufReader, Read};
 
 use zstd::stream::read::Decoder;
 
-use super::name::Form;
 use super::storage::SamplesFile;
+use crate::scrape_log::store::Form;
 
 /// The start of a zstd frame, and the bit of the byte behind it that promises a checksum (RFC 8878, section 3.1.1).
 const FRAME_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];

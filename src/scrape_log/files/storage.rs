@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::TimeRange;
-use super::name::{Form, SamplesName};
+use crate::scrape_log::store::{FileName, Form, Kind, LOCK_FILE};
 
 /// A storage path.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ pub(in crate::scrape_log) struct Target {
 /// A samples file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::scrape_log) struct SamplesFile {
-    name: SamplesName,
+    name: FileName,
     form: Form,
     directory: Arc<Path>,
 }
@@ -59,14 +59,14 @@ impl Storage {
             let name = entry.file_name().to_string_lossy().into_owned();
             if entry.file_type()?.is_dir() && !is_foreign(&name) {
                 targets.push(Target { name, path: entry.path() });
-            } else if SamplesName::parse(&name).is_some() {
+            } else if FileName::parse(&name).is_some_and(|(name, _)| name.kind() == Kind::Samples) {
                 let name =
                     fs::canonicalize(path)?.file_name().unwrap_or_default().to_string_lossy().into_owned();
                 return Ok(Self {
                     targets: vec![Target { name, path: path.to_owned() }],
                     others: Vec::new(),
                 });
-            } else if name != "scrape-log.lock" {
+            } else if name != LOCK_FILE {
                 others.push(entry.path());
             }
         }
@@ -88,12 +88,12 @@ impl Target {
             let entry = entry?;
             let file_name = entry.file_name().to_string_lossy().into_owned();
             let plain = entry.file_type()?.is_file();
-            match SamplesName::parse(&file_name).filter(|_| plain) {
+            match FileName::parse(&file_name).filter(|_| plain) {
                 Some((_, Form::Unfinished)) => others.push(Entry::Unfinished(entry.path())),
+                Some((name, _)) if name.kind() == Kind::People => others.push(Entry::People),
                 Some((name, form)) => {
                     samples.push(SamplesFile { name, form, directory: Arc::clone(&directory) })
                 }
-                None if plain && is_people_log(&file_name) => others.push(Entry::People),
                 None => others.push(Entry::Other(entry.path())),
             }
         }
@@ -131,7 +131,8 @@ impl SamplesFile {
 
     /// The times that its samples may have, by its name.
     pub(in crate::scrape_log) fn times(&self) -> TimeRange {
-        self.name.times()
+        let end_milliseconds = i64::from(self.name.end_seconds()) * 1000;
+        TimeRange { start: self.name.start_milliseconds(), end: end_milliseconds }
     }
 
     /// Whether it was compressed when it was listed: nothing is written to it any more.
@@ -165,11 +166,4 @@ pub(in crate::scrape_log) fn files_within(files: &[SamplesFile], range: TimeRang
 /// Directories that no target has: hidden ones, and the one that a filesystem has at its top, which only root may read.
 fn is_foreign(name: &str) -> bool {
     name.starts_with('.') || name == "lost+found"
-}
-
-/// `vitals-YYYYMMDD.log`, compressed or not.
-fn is_people_log(name: &str) -> bool {
-    let plain = name.strip_suffix(".zst").unwrap_or(name);
-    let day = plain.strip_prefix("vitals-").and_then(|rest| rest.strip_suffix(".log"));
-    day.is_some_and(|day| day.len() == 8 && day.bytes().all(|byte| byte.is_ascii_digit()))
 }

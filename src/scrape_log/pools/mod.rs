@@ -30,6 +30,7 @@ use super::discovery::Found;
 use super::registry::Snapshot;
 use super::scraper::Shared;
 use crate::base::shutdown::Shutdown;
+use crate::web::server;
 use plan::{Plan, plan};
 use slots::Slots;
 use sources::Sources;
@@ -73,7 +74,7 @@ impl Pools {
             stale: true,
             planning: None,
             said_problems: HashSet::new(),
-            descriptors: descriptors::raise_limit(),
+            descriptors: server::raise_open_files_limit(),
             said_descriptors: false,
         }
     }

@@ -13,7 +13,8 @@ use std::borrow::Cow;
 use md5::{Digest, Md5};
 use regex_lite::Regex;
 
-use super::labels::{self, Labels};
+use super::labels::Labels;
+use crate::exposition::is_label_name;
 use template::Template;
 
 pub use rule::{Action, Mistake, Rule, Spec};
@@ -68,7 +69,7 @@ impl Step {
                 let expanded = regex
                     .captures(&text)
                     .map(|captures| (target.expand(&captures), replacement.expand(&captures)));
-                if let Some((name, value)) = expanded.filter(|(name, _)| labels::is_name(name)) {
+                if let Some((name, value)) = expanded.filter(|(name, _)| is_label_name(name)) {
                     labels.set(name, value);
                 }
             }
@@ -85,7 +86,7 @@ impl Step {
                 let added: Vec<(String, String)> = labels
                     .iter()
                     .filter_map(|(name, value)| Some((renamed(name)?, value.to_owned())))
-                    .filter(|(name, _)| labels::is_name(name))
+                    .filter(|(name, _)| is_label_name(name))
                     .collect();
                 added.into_iter().for_each(|(name, value)| labels.set(name, value));
             }

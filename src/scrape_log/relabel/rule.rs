@@ -6,7 +6,7 @@ use regex_lite::Regex;
 
 use super::template::Template;
 use super::{Source, Step};
-use crate::scrape_log::labels;
+use crate::exposition::is_label_name;
 
 /// A rule of `relabel_configs` or `metric_relabel_configs`. Two rules are equal if they are written the same.
 #[derive(Clone)]
@@ -174,7 +174,7 @@ impl Spec {
             return mistake("target_label", format!("the action {action} needs a target_label"));
         }
         let may_have_groups = action == A::Replace;
-        if needs_target && !(labels::is_name(target) || may_have_groups && is_name_with_groups(target)) {
+        if needs_target && !(is_label_name(target) || may_have_groups && is_name_with_groups(target)) {
             return mistake(
                 "target_label",
                 format!("{target:?} is no label name, expected letters, digits and _, no digit first"),

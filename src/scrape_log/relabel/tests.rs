@@ -198,7 +198,7 @@ proptest! {
         let before: Labels = ["a", "b", "__meta_x"].into_iter().zip(values).collect();
         if let Some(after) = apply(&rules, before) {
             for (name, value) in after.iter() {
-                prop_assert!(labels::is_name(name) && !value.is_empty(), "{after}");
+                prop_assert!(is_label_name(name) && !value.is_empty(), "{after}");
             }
         }
     }

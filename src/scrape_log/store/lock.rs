@@ -13,7 +13,7 @@ use super::disk::DiskFile;
 use crate::scrape_log::Error;
 
 /// The name of the lock file in the storage path.
-const LOCK_FILE: &str = "scrape-log.lock";
+pub(in crate::scrape_log) const LOCK_FILE: &str = "scrape-log.lock";
 
 /// Holds the storage path for this process until it is dropped. The file stays: removing it would let two
 /// processes lock two files of that name.

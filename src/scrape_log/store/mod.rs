@@ -36,6 +36,8 @@ mod walk;
 
 pub(super) use background::Background;
 use disk::{Disk, SystemDisk};
+pub(super) use lock::LOCK_FILE;
+pub(super) use names::{FileName, Form, Kind, SAMPLES_WINDOW_SECONDS};
 pub(super) use people::{Entry, PeopleLog};
 pub(super) use recover::is_whole;
 pub(super) use samples::{Ready, Samples};
@@ -53,7 +55,6 @@ use disk::Room;
 use index::{DirectoryId, FileId, FileState, Index};
 use jobs::{Job, Jobs};
 use lock::{Held, Lock};
-use names::{FileName, Kind};
 use retention::Retention;
 use stats::Stats;
 use suspension::Suspension;

@@ -5,12 +5,12 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
 /// A samples file ends at each even hour UTC, as the blocks of Prometheus' database do, so that it makes one block.
-const SAMPLES_WINDOW_SECONDS: u32 = 2 * 3600;
+pub(in crate::scrape_log) const SAMPLES_WINDOW_SECONDS: u32 = 2 * 3600;
 const PEOPLE_WINDOW_SECONDS: u32 = 86_400;
 
 /// What a file is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) enum Kind {
+pub(in crate::scrape_log) enum Kind {
     /// `samples-20261121T120000Z.om`: two hours of samples at most.
     Samples,
     /// `vitals-20261121.log`: a day of lines for people.
@@ -32,8 +32,8 @@ impl Kind {
 }
 
 /// How a file lies on the disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Form {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::scrape_log) enum Form {
     /// As it was written.
     Plain,
     /// Behind `.zst`.
@@ -44,7 +44,7 @@ pub(super) enum Form {
 
 /// A name without its form. Those that end earlier come first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct FileName {
+pub(in crate::scrape_log) struct FileName {
     end_seconds: u32,
     start_seconds: u32,
     number: u16,
@@ -63,22 +63,22 @@ impl FileName {
         Self { end_seconds, start_seconds, number, kind }
     }
 
-    pub(super) fn kind(self) -> Kind {
+    pub(in crate::scrape_log) fn kind(self) -> Kind {
         self.kind
     }
 
     /// The start in milliseconds since 1970 UTC.
-    pub(super) fn start_milliseconds(self) -> i64 {
+    pub(in crate::scrape_log) fn start_milliseconds(self) -> i64 {
         i64::from(self.start_seconds) * 1000
     }
 
     /// No record in the file is of this second since 1970 UTC or later.
-    pub(super) fn end_seconds(self) -> u32 {
+    pub(in crate::scrape_log) fn end_seconds(self) -> u32 {
         self.end_seconds
     }
 
     /// Reads a name, `None` if it is not one that this program gives.
-    pub(super) fn parse(name: &str) -> Option<(Self, Form)> {
+    pub(in crate::scrape_log) fn parse(name: &str) -> Option<(Self, Form)> {
         let (plain, form) = match (name.strip_suffix(".zst"), name.strip_suffix(".zst.tmp")) {
             (Some(plain), _) => (plain, Form::Compressed),
             (_, Some(plain)) => (plain, Form::Unfinished),
@@ -100,7 +100,7 @@ impl FileName {
     }
 
     /// The name as it is on the disk.
-    pub(super) fn text(self, form: Form) -> String {
+    pub(in crate::scrape_log) fn text(self, form: Form) -> String {
         let start = self.start_milliseconds();
         let mut name = match (self.kind, self.number) {
             (Kind::Samples, 0) => file_time(start, "samples-%Y%m%dT%H%M%SZ.om"),

@@ -6,7 +6,7 @@
 //! which targets of the command line have, is left out. All others get the hash of their labels and their URL, behind
 //! a `~`, which is in no short name.
 
-use super::DEFAULT_PATH;
+use crate::scrape_log::config::DEFAULT_PATH;
 use crate::scrape_log::labels::Labels;
 use crate::web::client::Endpoint;
 

@@ -7,13 +7,13 @@
 mod directory;
 mod url;
 
-pub(super) use url::unescape;
-
+use std::borrow::Cow;
 use std::time::Duration;
 
 use super::config::Job;
 use super::labels::Labels;
 use crate::base::duration;
+use crate::exposition::is_label_name;
 use crate::web::client::Endpoint;
 
 const ADDRESS: &str = "__address__";
@@ -22,8 +22,6 @@ const METRICS_PATH: &str = "__metrics_path__";
 const SCRAPE_INTERVAL: &str = "__scrape_interval__";
 const SCRAPE_TIMEOUT: &str = "__scrape_timeout__";
 const PARAM_PREFIX: &str = "__param_";
-/// What a target without a path is asked for.
-pub(super) const DEFAULT_PATH: &str = "/metrics";
 
 /// An exporter to scrape.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,9 +60,10 @@ impl Target {
         if address.is_empty() {
             return Err(format!("{ADDRESS} is empty, expected HOST:PORT"));
         }
+        let shown = without_credentials(&address);
         if address.contains('/') {
             return Err(format!(
-                "{ADDRESS} is {address:?}, expected HOST:PORT alone: a path belongs into metrics_path or {METRICS_PATH}"
+                "{ADDRESS} is {shown:?}, expected HOST:PORT alone: a path belongs into metrics_path or {METRICS_PATH}"
             ));
         }
         let (interval, timeout) = (time(&labels, SCRAPE_INTERVAL)?, time(&labels, SCRAPE_TIMEOUT)?);
@@ -75,8 +74,6 @@ impl Target {
             ));
         }
         let url = url::of(labels.get(SCHEME), &address, labels.get(METRICS_PATH), &params(job, &labels));
-        // What is before an @ may be a password.
-        let shown = address.rsplit_once('@').map_or(address.as_str(), |(_, host)| host);
         let endpoint =
             Endpoint::parse(&url).map_err(|problem| format!("target with {ADDRESS} {shown:?}: {problem}"))?;
         // As in Prometheus 3 a port that the scheme implies is not put into the label.
@@ -146,6 +143,11 @@ impl Target {
     }
 }
 
+/// What a message may show of a text in the place of an address: what is before an @ may be a password.
+pub(super) fn without_credentials(text: &str) -> Cow<'_, str> {
+    text.rsplit_once('@').map_or(text.into(), |(_, host)| format!("...@{host}").into())
+}
+
 /// Reads a time that timers and timestamps can count.
 fn time(labels: &Labels, name: &str) -> Result<Duration, String> {
     let time = duration::parse(labels.get(name)).map_err(|problem| format!("{name}: {problem}"))?;
@@ -170,12 +172,6 @@ fn params(job: &Job, labels: &Labels) -> Vec<(String, Vec<String>)> {
     }
     params.sort();
     params
-}
-
-/// Whether the files that are written can have the label, whose readers know no others.
-fn is_label_name(name: &str) -> bool {
-    let word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-    name.bytes().all(word) && !name.starts_with(|first: char| first.is_ascii_digit()) && !name.is_empty()
 }
 
 fn identity(labels: &Labels, url: &str) -> u64 {

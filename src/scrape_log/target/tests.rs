@@ -1,24 +1,9 @@
 use super::*;
-use crate::scrape_log::config::Limits;
-use crate::web::client::HttpSettings;
 use std::collections::HashSet;
 use std::path::{Component, Path};
 
 fn job(name: &str) -> Job {
-    Job {
-        name: name.to_owned(),
-        interval: Duration::from_secs(30),
-        timeout: Duration::from_secs(10),
-        path: DEFAULT_PATH.to_owned(),
-        scheme: "http".to_owned(),
-        params: Vec::new(),
-        honor_labels: false,
-        http: HttpSettings::default(),
-        discoveries: Vec::new(),
-        relabel: Vec::new(),
-        metric_relabel: Vec::new(),
-        limits: Limits::default(),
-    }
+    Job::new(name.to_owned(), Duration::from_secs(30), Duration::from_secs(10))
 }
 
 fn labels(pairs: &[(&str, &str)]) -> Labels {
@@ -96,6 +81,14 @@ fn mistakes_in_labels_are_named() {
     ] {
         let error = target(&job("node"), pairs).unwrap_err();
         assert!(error.contains(want), "{pairs:?}: {error}");
+    }
+}
+
+#[test]
+fn passwords_in_addresses_are_refused_and_not_repeated() {
+    for address in ["me:hidden@db01:9100", "http://me:hidden@db01:9100/metrics", "me:hidden/x@db01:9100"] {
+        let error = target(&job("node"), &[(ADDRESS, address)]).unwrap_err();
+        assert!(error.contains("\"...@db01") && !error.contains("hidden"), "{address}: {error}");
     }
 }
 

@@ -39,24 +39,6 @@ fn escape(out: &mut String, text: &str, plain: impl Fn(u8) -> bool) {
     }
 }
 
-/// The text behind `%XX` escapes. What is no escape stands for itself.
-pub(in crate::scrape_log) fn unescape(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        let digit = |at: usize| after.get(at).and_then(|&byte| char::from(byte).to_digit(16));
-        let first;
-        (first, rest) = match (byte, digit(0), digit(1)) {
-            (b'%', Some(high), Some(low)) => {
-                (u8::try_from(high * 16 + low).unwrap_or(byte), after.get(2..).unwrap_or_default())
-            }
-            _ => (byte, after),
-        };
-        bytes.push(first);
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -79,15 +61,6 @@ mod tests {
             ("/p", vec![param("none", &[])], "http://h:1/p"),
         ] {
             assert_eq!(of("http", "h:1", path, &params), want);
-        }
-    }
-
-    #[test]
-    fn escapes_are_undone() {
-        for (text, want) in
-            [("a%20b", "a b"), ("%", "%"), ("%4", "%4"), ("%zz", "%zz"), ("%C3%A4", "ä"), ("%ff", "\u{fffd}")]
-        {
-            assert_eq!(unescape(text), want);
         }
     }
 }

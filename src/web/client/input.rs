@@ -1,19 +1,14 @@
 //! Values of the configuration that may stand in files, and what is made of them.
 
 use std::fmt::Display;
-use std::fs::{self, File, Metadata};
-use std::io::Read;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
 
 use super::{Secret, SetupError};
+use crate::base::watched::{self, Stamp};
 
 /// More than any bundle of certificates.
 const MAX_FILE_BYTES: u64 = 4 << 20;
-/// A file that was written a moment ago may be written again without its times showing it.
-const SETTLED: Duration = Duration::from_secs(2);
 
 /// A value with the key that it has in the configuration.
 pub(super) struct Input {
@@ -65,61 +60,15 @@ impl Input {
     }
 
     fn read(&self, path: &Path) -> Result<Vec<u8>, SetupError> {
-        let mut bytes = Vec::new();
-        self.metadata(path)?;
-        let file = File::open(path).map_err(|error| self.unreadable(&error))?;
-        file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(|error| self.unreadable(&error))?;
-        if bytes.len() as u64 > MAX_FILE_BYTES {
-            return Err(self.error(format_args!("larger than {MAX_FILE_BYTES} bytes: not what belongs here")));
+        watched::read(path, MAX_FILE_BYTES).map_err(|error| self.error(error))
+    }
+
+    /// What is known about the value without reading it; `None` if it is no file.
+    fn stamp(&self) -> Result<Option<Stamp>, SetupError> {
+        match &self.secret {
+            Secret::Text(_) => Ok(None),
+            Secret::File(path) => Stamp::of(path).map(Some).map_err(|error| self.error(error)),
         }
-        Ok(bytes)
-    }
-
-    /// Opening anything else than a file, such as a pipe, could take for ever.
-    fn metadata(&self, path: &Path) -> Result<Metadata, SetupError> {
-        let metadata = fs::metadata(path).map_err(|error| self.unreadable(&error))?;
-        if !metadata.is_file() {
-            return Err(self.error("it is not a regular file: give the path of one"));
-        }
-        Ok(metadata)
-    }
-
-    fn unreadable(&self, error: &std::io::Error) -> SetupError {
-        self.error(format_args!("{error}: check the path, and that this program may read the file"))
-    }
-
-    /// What is known about the value without reading it.
-    fn stamp(&self) -> Result<Stamp, SetupError> {
-        let path = match &self.secret {
-            Secret::Text(_) => return Ok(Stamp::default()),
-            Secret::File(path) => path,
-        };
-        let metadata = self.metadata(path)?;
-        Ok(Stamp {
-            inode: (metadata.dev(), metadata.ino()),
-            size_bytes: metadata.len(),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
-            changed: (metadata.ctime(), metadata.ctime_nsec()),
-        })
-    }
-}
-
-/// Differs when a file was written or replaced.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-struct Stamp {
-    inode: (u64, u64),
-    size_bytes: u64,
-    /// Seconds and nanoseconds.
-    modified: (i64, i64),
-    changed: (i64, i64),
-}
-
-impl Stamp {
-    /// Whether every later change will show.
-    fn is_settled(&self) -> bool {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let written = u64::try_from(self.modified.0.max(self.changed.0)).unwrap_or_default();
-        Duration::from_secs(written) + SETTLED < now
     }
 }
 
@@ -131,7 +80,7 @@ pub(super) struct Derived<T> {
 
 struct Made<T> {
     /// Of each input, from before it was read.
-    stamps: Vec<Stamp>,
+    stamps: Vec<Option<Stamp>>,
     value: T,
 }
 
@@ -158,7 +107,7 @@ impl<T: Clone> Derived<T> {
         *made = None;
         let mut stamps = self.inputs.iter().map(Input::stamp).collect::<Result<Vec<_>, _>>()?;
         let value = make(&self.inputs)?;
-        if !stamps.iter().all(Stamp::is_settled) {
+        if !stamps.iter().flatten().all(Stamp::is_settled) {
             stamps.clear();
         }
         Ok(made.insert(Made { stamps, value }).value.clone())
@@ -169,45 +118,22 @@ impl<T: Clone> Derived<T> {
 mod tests {
     use super::*;
     use std::cell::Cell;
-    use std::fs::FileTimes;
+    use std::fs;
 
     #[test]
     fn a_value_is_made_again_when_its_file_changed_only() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("password");
-        let long_ago = SystemTime::now() - Duration::from_secs(3600);
         fs::write(&path, "one\n").unwrap();
         let derived = Derived::new(vec![
             Input::new("basic_auth.username", &Secret::Text("me".to_owned())),
             Input::new("basic_auth.password", &Secret::File(path.clone())),
         ]);
-        let count = Cell::new(0);
-        let get = || {
-            derived.get(|inputs| {
-                count.set(count.get() + 1);
-                Ok(format!("{}:{}", inputs[0].text()?, inputs[1].text()?))
-            })
-        };
+        let get = || derived.get(|inputs| Ok(format!("{}:{}", inputs[0].text()?, inputs[1].text()?)));
         assert_eq!(get().unwrap(), "me:one");
         // Of the same length and at the same moment: nothing but the content differs.
         fs::write(&path, " two").unwrap();
         assert_eq!(get().unwrap(), "me:two");
-        std::thread::sleep(SETTLED + Duration::from_secs(1));
-        get().unwrap();
-        let before = count.get();
-        get().unwrap();
-        assert_eq!(count.get(), before, "nothing changed");
-        // As with a rename of another file over it.
-        let other = directory.path().join("other");
-        fs::write(&other, "three").unwrap();
-        File::options()
-            .write(true)
-            .open(&other)
-            .unwrap()
-            .set_times(FileTimes::new().set_modified(long_ago))
-            .unwrap();
-        fs::rename(&other, &path).unwrap();
-        assert_eq!(get().unwrap(), "me:three");
         fs::remove_file(&path).unwrap();
         let error = get().unwrap_err().to_string();
         assert!(
@@ -216,6 +142,23 @@ mod tests {
         );
         fs::write(&path, "four").unwrap();
         assert_eq!(get().unwrap(), "me:four");
+    }
+
+    #[test]
+    fn a_file_that_was_left_alone_for_a_while_is_read_once() {
+        // Any that nobody has just written.
+        let settled = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
+        assert!(Stamp::of(&settled).unwrap().is_settled());
+        let derived = Derived::new(vec![Input::new("k", &Secret::File(settled))]);
+        let count = Cell::new(0);
+        for _ in 0..3 {
+            let made = derived.get(|inputs| {
+                count.set(count.get() + 1);
+                inputs[0].text()
+            });
+            assert!(made.unwrap().contains("[package]"));
+        }
+        assert_eq!(count.get(), 1);
     }
 
     #[test]

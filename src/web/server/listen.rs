@@ -95,12 +95,20 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// Raises the soft limit on open files to the hard one, as programs that serve many peers do.
-pub fn raise_open_files_limit() {
+/// Raises the soft limit on open files to the hard one, as programs with many peers do, and gives it; `None` is no
+/// limit.
+pub fn raise_open_files_limit() -> Option<u64> {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
-    if limit.current != limit.maximum && setrlimit(Resource::Nofile, raised).is_err() {
-        tracing::debug!("the limit on open files stays as it is");
+    if limit.current == limit.maximum {
+        return limit.current;
+    }
+    match setrlimit(Resource::Nofile, raised) {
+        Ok(()) => limit.maximum,
+        Err(error) => {
+            tracing::debug!(%error, "the limit on open files stays as it is");
+            limit.current
+        }
     }
 }
 
@@ -114,6 +122,13 @@ pub(super) fn open_files_limit() -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_limit_is_what_this_user_may_have() {
+        let limit = raise_open_files_limit();
+        assert_eq!(limit, getrlimit(Resource::Nofile).maximum);
+        assert_eq!(getrlimit(Resource::Nofile).current, limit);
+    }
 
     #[test]
     fn addresses() {

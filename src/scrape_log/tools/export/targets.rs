@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::io;
 
 use crate::base::glob;
+use crate::base::near::distance;
 use crate::scrape_log::files::{Scrape, ScrapeReader, Target, parse_series};
 
 /// How many names are suggested for one that is unknown.
@@ -77,43 +78,9 @@ fn unknown<'a>(pattern: &str, names: impl Iterator<Item = &'a String>) -> String
     }
 }
 
-/// How many characters have to be put in, left out or changed to make one text of the other (Levenshtein).
-fn distance(one: &str, other: &str) -> usize {
-    let other: Vec<char> = other.chars().collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (at, character) in one.chars().enumerate() {
-        let mut diagonal = at;
-        let mut left = at + 1;
-        for (slot, &against) in row.iter_mut().skip(1).zip(&other) {
-            let changed = diagonal + usize::from(character != against);
-            diagonal = *slot;
-            left = changed.min(diagonal + 1).min(left + 1);
-            *slot = left;
-        }
-        if let Some(first) = row.first_mut() {
-            *first = at + 1;
-        }
-    }
-    row.last().copied().unwrap_or(0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn distances() {
-        for (one, other, want) in [
-            ("", "", 0),
-            ("", "ab", 2),
-            ("ab", "", 2),
-            ("db01", "db1", 1),
-            ("kitten", "sitting", 3),
-            ("a", "a", 0),
-        ] {
-            assert_eq!(distance(one, other), want, "{one} {other}");
-        }
-    }
 
     #[test]
     fn suggestions() {
