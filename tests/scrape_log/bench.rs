@@ -127,23 +127,26 @@ pub fn files(storage: &Path) -> BTreeMap<String, Vec<String>> {
         if !directory.is_dir() {
             continue;
         }
-        let mut paths: Vec<_> =
-            fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().path()).collect();
-        paths.retain(|path| path.file_name().unwrap().to_str().unwrap().starts_with("samples-"));
-        paths.sort();
-        let texts = paths.iter().map(|path| text_of(path)).collect();
+        // Up to three names are one file.
+        let mut plain: Vec<_> = fs::read_dir(&directory)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter(|name| name.starts_with("samples-"))
+            .map(|name| directory.join(name.split_once(".om").unwrap().0).with_extension("om"))
+            .collect();
+        plain.sort();
+        plain.dedup();
+        let texts = plain.iter().map(|path| text_of(path)).collect();
         found.insert(directory.file_name().unwrap().to_str().unwrap().to_owned(), texts);
     }
     found
 }
 
-/// A file may be compressed, and may be so only by the time that it is opened.
+/// The text of a file, which may have been compressed since it was looked for.
 fn text_of(path: &Path) -> String {
-    let path = if path.exists() { path } else { &path.with_extension("om.zst") };
-    let mut bytes = fs::read(path).unwrap();
-    if path.extension().is_some_and(|extension| extension == "zst") {
-        bytes = zstd::decode_all(bytes.as_slice()).unwrap();
-    }
+    let bytes = fs::read(path).unwrap_or_else(|_| {
+        zstd::decode_all(fs::File::open(path.with_extension("om.zst")).unwrap()).unwrap()
+    });
     String::from_utf8(bytes).unwrap()
 }
 
