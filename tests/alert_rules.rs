@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use common::page::Page;
 use common::rules::{self, Kind, Rule, files, project, stem};
-use common::servers::vitals_exporter;
-use common::wait_until;
+use common::servers::{scrape_log_with, vitals_exporter};
+use common::{http, wait_until};
 
 const RUNBOOKS: &str =
     "https://github.com/vitals-exporter/vitals-exporter/blob/main/deploy/prometheus/runbooks/";
@@ -38,7 +38,6 @@ const FROM_ELSEWHERE: &[(&str, &str)] = &[
     ("nvme_critical_warning_total", "nvme_metrics.sh, through the textfile collector"),
     ("nvme_media_errors_total", "nvme_metrics.sh, through the textfile collector"),
     ("nvme_percentage_used_ratio", "nvme_metrics.sh, through the textfile collector"),
-    ("scrape_log_stored_scrapes_total", "of scrape-log itself, see tests/scrape_log/pages.rs"),
 ];
 
 fn by_name() -> BTreeMap<String, Vec<Rule>> {
@@ -197,6 +196,7 @@ fn rules_ask_for_metrics_that_there_are() {
     }
     let mut given = golden_families();
     given.extend(names_of_a_running_exporter());
+    given.extend(names_of_a_running_recorder());
     let elsewhere: BTreeSet<&str> = FROM_ELSEWHERE.iter().map(|(name, _)| *name).collect();
     let unknown: Vec<&String> = used
         .iter()
@@ -230,6 +230,20 @@ fn names_of_a_running_exporter() -> BTreeSet<String> {
         // It takes two scrapes that are some time apart.
         names.contains("vitals_cpu_usage_ratio").then_some(names)
     })
+}
+
+fn names_of_a_running_recorder() -> BTreeSet<String> {
+    let directory = tempfile::tempdir().unwrap();
+    let config = directory.path().join("prometheus.yml");
+    // Nobody listens there.
+    fs::write(&config, "scrape_configs: [{job_name: a, static_configs: [{targets: ['127.0.0.1:1']}]}]\n")
+        .unwrap();
+    let recorder = scrape_log_with(&config, &directory.path().join("data"), &[""; 0]);
+    // What is about the storage comes once it has begun.
+    wait_until("readiness", Duration::from_secs(10), || {
+        http::get(recorder.address, "/-/ready").ok().filter(|answer| answer.status == 200)
+    });
+    Page::read(&recorder.metrics()).samples.into_keys().map(|series| series.name).collect()
 }
 
 /// `UPDATE_GOLDEN=1 cargo test --test alert_rules` writes the table anew.

@@ -77,7 +77,7 @@ fn imports_answer_as_the_prometheus_that_scraped_at_the_same_time() {
         answers(server, names, window, |name, length| format!("count_over_time({name}[{length}ms])"))
     };
     let names: BTreeSet<String> =
-        scraped.keys().map(|series| series.name.clone()).filter(is_of_page).collect();
+        scraped.keys().map(|series| series.name.clone()).filter(|name| is_of_page(name)).collect();
     assert!(names.len() > 150, "{} families", names.len());
     let in_live = counts(&live, &names);
     // One scrape more or less at either edge, and those that one of the two programs did not get.
@@ -157,7 +157,7 @@ scrape_configs:
 }
 
 /// Whether the exporter gave it: what a scraper adds differs from one to the other.
-fn is_of_page(name: &String) -> bool {
+fn is_of_page(name: &str) -> bool {
     !name.starts_with("scrape_") && !name.starts_with("scrapelog_")
 }
 
@@ -282,7 +282,7 @@ fn edges_per_second(points: &Points, window: Window) -> f64 {
         let reach = 2 * INTERVAL_MILLISECONDS + INTERVAL_MILLISECONDS / 2;
         let mut values = points.range(edge - reach..=edge + reach).map(|(_, value)| *value);
         let first = values.next().unwrap_or_default();
-        values.last().unwrap_or(first) - first
+        values.next_back().unwrap_or(first) - first
     };
     let moved = around(window.start_milliseconds) + around(window.end_milliseconds);
     moved.abs() * 1000.0 / window.length_milliseconds() as f64

@@ -116,8 +116,7 @@ pub(super) fn write(storage: &StorageFigures, out: &mut Exposition) {
     use Kind::{Counter, Gauge};
     let StorageFigures { active, plain, compressed, removed, .. } = storage;
     let states = [("active", active), ("compressed", compressed), ("plain", plain)];
-    let help =
-        "Files of samples and for people: those that are written to, those that are closed and those that are compressed.";
+    let help = "Files of samples and for people: those that are written to, those that are closed and those that are compressed.";
     let mut family = out.family("scrape_log_storage_files", help, Gauge);
     for (state, files) in states {
         family.sample(&[("state", state.as_bytes())], files.count as f64);
