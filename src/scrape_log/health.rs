@@ -156,7 +156,7 @@ impl Health {
         if !self.budget.allows(now, Topic::Other) {
             // It is counted there.
         } else if late {
-            let remedy = "see whether the disk is slow, or give a longer --scrape.interval";
+            let remedy = "see whether the disk or the target is slow, or give it a longer scrape interval";
             let interval = self.interval;
             tracing::warn!(
                 target_url,

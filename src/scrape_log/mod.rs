@@ -1,17 +1,22 @@
 //! The recorder: scrapes exporters and writes what they say into plain text files.
 //!
 //! ```text
-//!  config ─► discovery ─► target ─► pools (starts and stops the tasks)
-//!             every interval                one blocking thread a scrape
-//!  schedule ───────────────► web::client ─────────────► lines ──► store: samples-…Z.om
-//!     └──────────── scraper (a task a target) ────────► vitals ─► store: vitals-….log
+//!  args ─► config ─► discovery ─► relabel ─► target ─► pools (starts and stops the tasks)
+//!
+//!             every interval               recorder, on a blocking thread
+//!  schedule ─────────────────► web::client ───────────┬─► lines ──► store: samples-…Z.om
+//!     └────────── scraper (a task a target) ──────────┴─► vitals ─► store: vitals-….log
+//!
+//!  registry, metrics ─► service: /targets, /metrics      store ─► files ─► tools: check, export
 //! ```
 //!
 //! `pools` holds the tasks to what the configuration and the discoveries say. Each target has a task of its own
-//! (`scraper`), a directory of its own and a phase of its own in the interval; one that is down or slow costs the others nothing. `lines` says what the samples file looks like, `store` how it
-//! gets to the disk and what happens when it can't, and `store::recover` how a file is mended whose writer died. At
-//! a crash or a power cut at most the scrape under way is lost. `files` reads what was written, and `tools` are the
-//! subcommands that need it.
+//! (`scraper`), a directory of its own and a phase of its own in the interval; one that is down or slow costs the others
+//! nothing. `lines` says what the samples file looks like, `store` how it gets to the disk and what happens when it
+//! can't, and `store::recover` how a file is mended whose writer died. At a crash at most the scrape under way is lost,
+//! and at a power cut what `--storage.sync-interval` allows. `files` reads what was written, and `tools` are the
+//! subcommands that need it. `health` and `budget` decide what the log says about targets, `ask` makes the client's
+//! settings of a job's.
 
 pub mod args;
 mod ask;

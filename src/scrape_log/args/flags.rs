@@ -8,6 +8,7 @@ use clap::{Arg, ArgAction, Command, value_parser};
 
 use super::TOOLS;
 use crate::base::{duration, log, size};
+use crate::scrape_log::config::LONGEST_TIME;
 use crate::web::server;
 
 pub(super) const CHECK_CONFIG: &str = "check-config";
@@ -107,7 +108,7 @@ fn storage() -> [Arg; 7] {
                  targets; 0s syncs each by itself before the next is written",
             )
             .default_value("50ms")
-            .value_parser(duration::parse),
+            .value_parser(short_duration),
         flag("storage.compression-level", "LEVEL")
             .help("Level of zstd from 1 to 22 for closed files; 0 leaves them plain")
             .default_value("1")
@@ -136,13 +137,19 @@ fn flag(name: &'static str, value_name: &'static str) -> Arg {
     Arg::new(name).long(name).value_name(value_name)
 }
 
-/// Timers and timestamps count milliseconds, and a year is beyond every use.
+/// Timers and timestamps count milliseconds.
 fn positive_duration(text: &str) -> Result<Duration, String> {
     let duration = duration::parse(text)?;
-    if duration < Duration::from_millis(1) || duration > Duration::from_secs(366 * 86_400) {
+    if duration < Duration::from_millis(1) || duration > LONGEST_TIME {
         return Err("expected at least 1ms and at most a year".to_owned());
     }
     Ok(duration)
+}
+
+/// A duration that can be added to the present time.
+fn short_duration(text: &str) -> Result<Duration, String> {
+    let duration = duration::parse(text)?;
+    if duration > LONGEST_TIME { Err("expected at most a year".to_owned()) } else { Ok(duration) }
 }
 
 fn job_name(text: &str) -> Result<String, String> {

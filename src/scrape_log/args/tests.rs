@@ -175,6 +175,7 @@ fn mistakes_name_the_flag_and_what_is_expected() {
         (&["--storage.retention.size=5"], &["--storage.retention.size", "with a unit"]),
         (&["--storage.retention.time=5"], &["--storage.retention.time", "with a unit"]),
         (&["--storage.compression-level=23"], &["--storage.compression-level", "0..=22"]),
+        (&["--storage.sync-interval=300000000000y"], &["--storage.sync-interval", "at most a year"]),
         (&["--log.level=loud"], &["--log.level", "debug"]),
         (&["--job="], &["--job", "a name"]),
         (&["--storage.pth=x"], &["--storage.path"]),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::LONGEST_TIME;
 use super::report::{Report, may_have_secrets};
 use super::yaml::{At, Key, Kind, Node, Position, Scalar, Value};
 use crate::base::near::nearest;
@@ -124,14 +125,13 @@ impl<'a> Fields<'a> {
     /// A duration in Prometheus' spelling, which has no fractions and nothing below a millisecond. 0 is as if the key
     /// were missing.
     pub(super) fn duration(&mut self, key: &'static str) -> Option<At<Duration>> {
-        const LONGEST: Duration = Duration::from_secs(366 * 86_400);
         let text = self.text(key)?;
         let plain = |c: char| c.is_ascii_digit() || matches!(c, 'y' | 'w' | 'd' | 'h' | 'm' | 's');
         let parsed = match duration::parse(&text.value) {
             Ok(_) if !text.value.chars().all(plain) => {
                 Err("expected whole numbers with the units y, w, d, h, m, s and ms, such as 1m30s".to_owned())
             }
-            Ok(value) if value > LONGEST => Err("expected at most a year".to_owned()),
+            Ok(value) if value > LONGEST_TIME => Err("expected at most a year".to_owned()),
             other => other,
         };
         match parsed {

@@ -34,6 +34,8 @@ use report::Report;
 
 /// `metrics_path` of a job that does not say it.
 pub(super) const DEFAULT_PATH: &str = "/metrics";
+/// The longest time between two scrapes, and for one: timers and timestamps have to count it.
+pub(super) const LONGEST_TIME: Duration = Duration::from_secs(366 * 86_400);
 /// The most that a list of targets may have. More than any that one process could scrape.
 pub const MAX_LIST_BYTES: usize = 32 << 20;
 

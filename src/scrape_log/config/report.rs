@@ -151,6 +151,9 @@ impl<'a> Report<'a> {
     }
 
     pub(super) fn problem(&self, at: Position, message: impl Into<String>) {
+        if self.problems.borrow().len() == MAX_PROBLEMS {
+            return; // looking for the line takes a while in a long file
+        }
         let line = self.source.lines().nth(at.line - 1);
         let line = line.filter(|line| line.len() <= MAX_LINE_BYTES && !may_have_secrets(line));
         self.add(Some(at), message.into(), line.map(|line| line.replace(char::is_control, " ")));

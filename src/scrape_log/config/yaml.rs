@@ -103,12 +103,15 @@ pub(super) fn check_json(source: &str) -> Result<(), Mistake> {
     })
 }
 
-/// Room for tens of thousands of targets; nothing in a configuration is nested deeper than 10. An alias may stand for a list of
-/// rules in any number of jobs, so only the sum of what aliases grow to is bounded.
+/// Keys count too. Reading takes some 100 bytes for each.
+const MAX_VALUES: usize = 500_000;
+
+/// Room for tens of thousands of targets; nothing in a configuration is nested deeper than 10. An alias may stand for a
+/// list of rules in any number of jobs, so only the sum of what aliases grow to is bounded.
 fn options() -> Options {
     serde_saphyr::options! {
         budget: serde_saphyr::budget! {
-            max_nodes: 500_000,
+            max_nodes: MAX_VALUES,
             max_events: 1_000_000,
             max_depth: 20,
             flow_nesting_limit: 20,
@@ -137,7 +140,14 @@ fn mistake(error: serde_saphyr::Error) -> Mistake {
         other => {
             let text = other.render_with_options(rendering);
             let text = text.split(" at line ").next().unwrap_or_default();
-            format!("this is no YAML that can be read: {text}")
+            // The error may be wrapped in others, but not its text.
+            if text.contains("too large or too complex") {
+                format!(
+                    "it is nested too deeply, or has more than {MAX_VALUES} values: make several files of it"
+                )
+            } else {
+                format!("this is no YAML that can be read: {text}")
+            }
         }
     };
     Mistake { at, message }
@@ -332,9 +342,9 @@ mod tests {
             ("a: 1\n---\nb: 1\n", Some((3, 1)), "second document"),
             ("a: *missing\n", Some((1, 4)), "unknown"),
             ("password: [secret\nb: c", Some((2, 2)), "':'"),
-            (&bomb, None, "can be read"),
+            (&bomb, None, "more than 500000 values"),
             (&"[".repeat(100_000), None, "can be read"),
-            (&"- ".repeat(100_000), None, "can be read"),
+            (&"- ".repeat(100_000), None, "too deeply"),
         ] {
             let mistake = parse(source).unwrap_err();
             let place = mistake.at.map(|at| (at.line, at.column));

@@ -70,9 +70,11 @@ const MAX_DEFAULT_MIN_FREE_BYTES: u64 = 1_000_000_000;
 pub struct StorageOptions {
     /// `--storage.path`: the directory below which each target has its own.
     pub path: PathBuf,
-    /// `--storage.max-file-size`: a samples file that would grow beyond is ended before its two hours are over; 0 for no limit.
+    /// `--storage.max-file-size`: a samples file that would grow beyond is ended before its two hours are over; 0 for no
+    /// limit.
     pub max_file_size_bytes: u64,
-    /// `--storage.compression-level`: the level of zstd at which files are compressed once they are ended, 1 to 22; 0 leaves them as they are.
+    /// `--storage.compression-level`: the level of zstd at which files are compressed once they are ended, 1 to 22; 0
+    /// leaves them as they are.
     pub compression_level: i32,
     /// `--storage.retention.time`: a file is removed when all in it is older.
     pub retention_time: Option<Duration>,
@@ -80,7 +82,8 @@ pub struct StorageOptions {
     pub retention_size_bytes: Option<u64>,
     /// `--storage.min-free`: what has to stay free on the filesystem.
     pub min_free: MinFree,
-    /// `--storage.sync-interval`: how long a record may be written and not yet on the device. With zero each is on the device at once.
+    /// `--storage.sync-interval`: how long a record may be written and not yet on the device. With zero each is on the
+    /// device at once.
     pub sync_interval: Duration,
 }
 

@@ -10,7 +10,7 @@ mod url;
 use std::borrow::Cow;
 use std::time::Duration;
 
-use super::config::Job;
+use super::config::{Job, LONGEST_TIME};
 use super::labels::Labels;
 use crate::base::duration;
 use crate::exposition::is_label_name;
@@ -22,6 +22,9 @@ const METRICS_PATH: &str = "__metrics_path__";
 const SCRAPE_INTERVAL: &str = "__scrape_interval__";
 const SCRAPE_TIMEOUT: &str = "__scrape_timeout__";
 const PARAM_PREFIX: &str = "__param_";
+
+/// The characters of an address that a message shows.
+const MAX_SHOWN: usize = 200;
 
 /// An exporter to scrape.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -145,13 +148,18 @@ impl Target {
 
 /// What a message may show of a text in the place of an address: what is before an @ may be a password.
 pub(super) fn without_credentials(text: &str) -> Cow<'_, str> {
-    text.rsplit_once('@').map_or(text.into(), |(_, host)| format!("...@{host}").into())
+    let shown: Cow<'_, str> =
+        text.rsplit_once('@').map_or(text.into(), |(_, host)| format!("...@{host}").into());
+    match shown.char_indices().nth(MAX_SHOWN) {
+        Some((end, _)) => shown.get(..end).unwrap_or_default().to_owned().into(),
+        None => shown,
+    }
 }
 
 /// Reads a time that timers and timestamps can count.
 fn time(labels: &Labels, name: &str) -> Result<Duration, String> {
     let time = duration::parse(labels.get(name)).map_err(|problem| format!("{name}: {problem}"))?;
-    if time < Duration::from_millis(1) || time > Duration::from_secs(366 * 86_400) {
+    if time < Duration::from_millis(1) || time > LONGEST_TIME {
         return Err(format!("{name} is {time:?}, expected at least 1ms and at most a year"));
     }
     Ok(time)

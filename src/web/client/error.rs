@@ -191,7 +191,7 @@ impl FetchError {
                 "see the exporter's log, and any proxy's between here and there"
             }
             FetchError::BodyTooLarge { .. } | FetchError::LineTooLong { .. } => {
-                "let the exporter give fewer or shorter series"
+                "let the exporter give fewer or shorter series, or raise body_size_limit if the job has one"
             }
         }
     }
