@@ -19,7 +19,7 @@ use super::store::Storage;
 use super::target::Target;
 use crate::base::shutdown::Shutdown;
 use crate::exposition::Format;
-use crate::web::client::{Client, Prepared};
+use crate::web::client::{Client, Page, Prepared};
 
 /// Large pages are recorded one after another: their lines take several times the memory of the page, and hostile
 /// targets may be many. How long each holds the others up is for this machine to say, not for a peer.
@@ -120,7 +120,7 @@ pub(super) async fn run(
         let (format, failure) = match fetched {
             Ok(format) => (format, None),
             Err(failure) => {
-                page = Vec::new();
+                page = Page::default();
                 (Format::Text, Some(failure))
             }
         };

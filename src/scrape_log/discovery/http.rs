@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use super::{Found, groups};
 use crate::scrape_log::ask;
 use crate::scrape_log::config::TargetGroup;
-use crate::web::client::{Client, Endpoint, FetchError, HttpSettings, Prepared};
+use crate::web::client::{Client, Endpoint, FetchError, HttpSettings, Page, Prepared};
 
 /// What a server may take for its answer.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -77,7 +77,7 @@ fn client(url: &str, refresh_interval: Duration, http: &HttpSettings) -> Result<
 }
 
 async fn fetch(client: &mut Client, url: &str, deadline: Duration) -> Result<Vec<TargetGroup>, Trouble> {
-    let mut page = Vec::new();
+    let mut page = Page::default();
     client.fetch(deadline, &mut page, judge).await?;
     let text =
         str::from_utf8(&page).map_err(|error| Trouble::Content(format!("the list is not UTF-8: {error}")))?;
