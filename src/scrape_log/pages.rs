@@ -2,6 +2,8 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use crate::web::client::Page;
+
 /// A page that took more than this is not kept: few targets have any, and those few would leave all buffers large.
 const KEPT_BYTES: usize = 512 << 10;
 /// More scrapes than this are seldom under way at one time.
@@ -9,16 +11,16 @@ const KEPT_PAGES: usize = 8;
 
 /// Buffers that no scrape uses at the moment.
 #[derive(Debug, Default)]
-pub(super) struct Pages(Mutex<Vec<Vec<u8>>>);
+pub(super) struct Pages(Mutex<Vec<Page>>);
 
 impl Pages {
     /// An empty buffer.
-    pub(super) fn take(&self) -> Vec<u8> {
+    pub(super) fn take(&self) -> Page {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
     }
 
     /// Keeps the buffer for another scrape, or frees it.
-    pub(super) fn give_back(&self, mut page: Vec<u8>) {
+    pub(super) fn give_back(&self, mut page: Page) {
         page.clear();
         let mut free = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if page.capacity() <= KEPT_BYTES && free.len() < KEPT_PAGES {
@@ -36,7 +38,7 @@ mod tests {
         let pages = Pages::default();
         let mut taken: Vec<_> = (0..100).map(|_| pages.take()).collect();
         for (index, page) in taken.iter_mut().enumerate() {
-            page.resize(if index < 50 { KEPT_BYTES + 1 } else { 1000 }, 1);
+            *page = vec![1; if index < 50 { KEPT_BYTES + 1 } else { 1000 }].into();
         }
         for page in taken {
             pages.give_back(page);

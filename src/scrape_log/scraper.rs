@@ -19,7 +19,7 @@ use super::store::Storage;
 use super::target::Target;
 use crate::base::shutdown::Shutdown;
 use crate::exposition::Format;
-use crate::web::client::{Client, Prepared};
+use crate::web::client::{Client, Page, Prepared};
 
 /// Large pages are recorded one after another: their lines take several times the memory of the page, and hostile
 /// targets may be many. How long each holds the others up is for this machine to say, not for a peer.
@@ -65,7 +65,7 @@ struct Ledger {
 
 /// A scrape on its way to the recording thread.
 struct Fetched {
-    page: Vec<u8>,
+    page: Page,
     format: Format,
     failure: Option<Failure>,
     stamp: Stamp,
@@ -126,7 +126,7 @@ pub(super) async fn run(
         let (format, failure) = match fetched {
             Ok(format) => (format, None),
             Err(failure) => {
-                page = Vec::new();
+                page = Page::default();
                 (Format::Text, Some(failure))
             }
         };

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 use vitals::web::client::{
-    Client, Endpoint, FetchError, HttpSettings, Limits, Prepared, Settings, SetupError,
+    Client, Endpoint, FetchError, HttpSettings, Limits, Page, Prepared, Settings, SetupError,
 };
 
 /// Longer than anything takes that works.
@@ -33,9 +33,9 @@ pub fn block_on<T>(future: impl Future<Output = T>) -> T {
 }
 
 pub async fn fetch(client: &mut Client, deadline: Duration) -> Result<String, FetchError> {
-    let mut page = b"left over".to_vec();
+    let mut page = Page::from(b"left over".to_vec());
     client.fetch(deadline, &mut page, |_| Ok(())).await?;
-    Ok(String::from_utf8(page).unwrap())
+    Ok(String::from_utf8(page.to_vec()).unwrap())
 }
 
 /// One fetch by a client of its own.

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
-use vitals::web::client::{Client, Endpoint, FetchError, HttpSettings, Limits, Phase, Prepared, Settings};
+use vitals::web::client::{
+    Client, Endpoint, FetchError, HttpSettings, Limits, Page, Phase, Prepared, Settings,
+};
 
 const SHORT: Duration = Duration::from_millis(300);
 
@@ -397,7 +399,7 @@ fn the_judge_decides_on_the_content_type_before_the_body() {
             Some("text/html") => Err("a page for people".to_owned()),
             _ => Ok(()),
         };
-        let error = client(&peer).fetch(LONG, &mut Vec::new(), judge).await.unwrap_err();
+        let error = client(&peer).fetch(LONG, &mut Page::default(), judge).await.unwrap_err();
         assert_eq!(error, FetchError::ContentType("a page for people".to_owned()));
     });
 }

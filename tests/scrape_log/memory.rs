@@ -5,7 +5,7 @@ use super::asking::{LONG, prepare};
 use super::peer::Peer;
 use super::tls::{Authority, trusting};
 use std::sync::Arc;
-use vitals::web::client::{Client, Endpoint, HttpSettings, Prepared};
+use vitals::web::client::{Client, Endpoint, HttpSettings, Page, Prepared};
 
 const CLIENTS: usize = 50;
 
@@ -16,7 +16,7 @@ fn metrics() -> String {
 /// Heap bytes that a client holds after some fetches, and allocations of one fetch.
 fn cost(url: &str, prepared: &Arc<Prepared>) -> (i64, u64) {
     let endpoint = Endpoint::parse(url).unwrap();
-    let mut page = Vec::with_capacity(1 << 20);
+    let mut page = Page::from(Vec::with_capacity(1 << 20));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let mut clients = Vec::with_capacity(CLIENTS + 1);
     let mut round = |clients: &mut Vec<Client>| {

@@ -10,7 +10,7 @@ use tokio::task::spawn_blocking;
 use super::Found;
 use crate::scrape_log::ask;
 use crate::scrape_log::config::{self, ListSyntax, TargetGroup};
-use crate::web::client::{Client, Endpoint, FetchError, HttpSettings, Prepared};
+use crate::web::client::{Client, Endpoint, FetchError, HttpSettings, Page, Prepared};
 
 /// The label that says which server a group is from.
 const URL: &str = "__meta_url";
@@ -81,7 +81,7 @@ fn client(url: &str, refresh_interval: Duration, http: &HttpSettings) -> Result<
 }
 
 async fn fetch(client: &mut Client, url: &str, deadline: Duration) -> Result<Vec<TargetGroup>, Trouble> {
-    let mut page = Vec::new();
+    let mut page = Page::default();
     client.fetch(deadline, &mut page, judge).await?;
     let url = url.to_owned();
     // A long list takes a while.

@@ -4,17 +4,18 @@ use std::io::{self, Write};
 
 use flate2::write::GzDecoder;
 
+use super::page::grow;
 use super::{FetchError, Limits};
 
 /// Takes the pieces of a body and appends the decoded bytes to the page.
 pub(super) enum Decoder<'a> {
-    Identity(Page<'a>),
-    Gzip(Box<GzDecoder<Page<'a>>>),
+    Identity(PageWriter<'a>),
+    Gzip(Box<GzDecoder<PageWriter<'a>>>),
 }
 
 impl<'a> Decoder<'a> {
     pub(super) fn new(gzip: bool, bytes: &'a mut Vec<u8>, limits: Limits) -> Self {
-        let page = Page { bytes, limits, line_start: 0, refused: None };
+        let page = PageWriter { bytes, limits, line_start: 0, refused: None };
         if gzip { Decoder::Gzip(Box::new(GzDecoder::new(page))) } else { Decoder::Identity(page) }
     }
 
@@ -24,6 +25,14 @@ impl<'a> Decoder<'a> {
             Decoder::Gzip(decoder) => decoder.write_all(data),
         };
         self.check(written)
+    }
+
+    /// The decoded bytes up to now.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Decoder::Identity(page) => page.bytes.len(),
+            Decoder::Gzip(decoder) => decoder.get_ref().bytes.len(),
+        }
     }
 
     /// Checks that a compressed body is whole.
@@ -49,7 +58,7 @@ impl<'a> Decoder<'a> {
 }
 
 /// The page under construction.
-pub(super) struct Page<'a> {
+pub(super) struct PageWriter<'a> {
     bytes: &'a mut Vec<u8>,
     limits: Limits,
     /// Where the line that is not ended yet begins.
@@ -58,7 +67,7 @@ pub(super) struct Page<'a> {
     refused: Option<FetchError>,
 }
 
-impl Page<'_> {
+impl PageWriter<'_> {
     fn check(&mut self, data: &[u8]) -> Result<(), FetchError> {
         let Limits { body_bytes, line_bytes, .. } = self.limits;
         let end = self.bytes.len() + data.len();
@@ -78,7 +87,7 @@ impl Page<'_> {
     }
 }
 
-impl Write for Page<'_> {
+impl Write for PageWriter<'_> {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
         if self.refused.is_none() {
             self.refused = self.check(data).err();
@@ -86,6 +95,7 @@ impl Write for Page<'_> {
         if self.refused.is_some() {
             return Err(io::Error::other("over a limit"));
         }
+        grow(self.bytes, data.len());
         self.bytes.extend_from_slice(data);
         Ok(data.len())
     }

@@ -16,12 +16,15 @@ use hyper_util::rt::TokioIo;
 
 use super::body::Decoder;
 use super::connect::Stream;
+use super::page::Page;
 use super::{FetchError, Limits};
 
 /// A reserve for a page of the length that the peer gives, which it may never send.
 const MAX_RESERVE_BYTES: usize = 1 << 20;
 /// The largest read. A read buffer begins small and grows up to this while there is much to read.
 const MAX_READ_BYTES: usize = 64 << 10;
+/// What is decoded at once: it may become a thousand times as much.
+const MAX_GZIP_PIECE_BYTES: usize = 1 << 10;
 /// Bodies of redirects are some words for people. Longer ones cost more than a new connection.
 const MAX_SKIPPED_BYTES: usize = 4 << 10;
 
@@ -52,7 +55,7 @@ impl Exchange {
     pub(super) async fn read_body(
         &mut self,
         response: Response<Incoming>,
-        page: &mut Vec<u8>,
+        page: &mut Page,
         limits: Limits,
         received_bytes: &mut usize,
     ) -> Result<(), FetchError> {
@@ -65,14 +68,19 @@ impl Exchange {
             if length > limits.body_bytes {
                 return Err(FetchError::BodyTooLarge { limit_bytes: limits.body_bytes });
             }
-            page.reserve(length.min(MAX_RESERVE_BYTES));
+            page.bytes.reserve(length.min(MAX_RESERVE_BYTES));
         }
-        let mut decoder = Decoder::new(gzip, page, limits);
+        let Page { bytes, room } = page;
+        let mut decoder = Decoder::new(gzip, bytes, limits);
+        let piece_bytes = if gzip { MAX_GZIP_PIECE_BYTES } else { usize::MAX };
         while let Some(frame) = drive(&mut self.driver, body.frame()).await {
             let frame = frame.map_err(|error| FetchError::body(&error, *received_bytes))?;
             if let Ok(data) = frame.into_data() {
                 *received_bytes += data.len();
-                decoder.push(&data)?;
+                for piece in data.chunks(piece_bytes) {
+                    decoder.push(piece)?;
+                    room.hold(decoder.len()).await;
+                }
             }
         }
         decoder.finish()?;

@@ -2,7 +2,7 @@
 //!
 //! A [`Client`] belongs to one [`Endpoint`] and keeps one connection to it. A fetch either gives a whole page or
 //! an error; at an error, a passed deadline or a reached cap the connection is closed, and what the peer would
-//! still send is not read. HTTP/1.1 is spoken, over TLS with https. Bodies of other answers than 200 are not read.
+//! still send is not read. Large pages wait for each other to be used (see [`Page`]). HTTP/1.1 is spoken, over TLS with https. Bodies of other answers than 200 are not read.
 //!
 //! ```text
 //!  Settings ──► Prepared: what the clients of a job share, read from its files and checked
@@ -22,6 +22,7 @@ mod endpoint;
 mod error;
 mod exchange;
 mod input;
+mod page;
 mod prepared;
 mod redirect;
 mod settings;
@@ -29,6 +30,7 @@ mod tls;
 
 pub use endpoint::{Endpoint, Scheme};
 pub use error::{FetchError, Phase, SetupError};
+pub use page::Page;
 pub use prepared::Prepared;
 pub use settings::{Credentials, HttpSettings, Limits, Secret, Settings, TlsSettings};
 
@@ -93,7 +95,7 @@ impl Client {
     pub async fn fetch<T>(
         &mut self,
         deadline: Duration,
-        page: &mut Vec<u8>,
+        page: &mut Page,
         judge: impl Fn(Option<&str>) -> Result<T, String>,
     ) -> Result<T, FetchError> {
         page.clear();
@@ -108,7 +110,7 @@ impl Client {
         &mut self,
         deadline: Duration,
         until: Instant,
-        page: &mut Vec<u8>,
+        page: &mut Page,
         judge: impl Fn(Option<&str>) -> Result<T, String>,
         progress: &mut Progress,
     ) -> Result<T, FetchError> {
