@@ -49,10 +49,14 @@ fn rule(mut fields: Fields<'_>) -> Option<Rule> {
     if !fields.finish() {
         return None; // what is missing may be what is misspelt
     }
+    // A rule tells its first mistake, which may hide one in the regex.
+    let regex_alone = Spec { regex: spec.regex.clone(), action: Action::Keep, ..Spec::default() };
     let made = Rule::new(spec);
-    if let Err(mistake) = &made {
+    let first = made.as_ref().err();
+    let hidden = first.filter(|mistake| mistake.key != "regex").and_then(|_| Rule::new(regex_alone).err());
+    for mistake in first.into_iter().chain(&hidden) {
         let place = places.iter().find(|(key, _)| *key == mistake.key);
-        let at = place.map(|(_, at)| *at).or(action.map(|action| action.at)).unwrap_or(start);
+        let at = place.map(|(_, at)| *at).or(action.as_ref().map(|action| action.at)).unwrap_or(start);
         report.problem(at, mistake.to_string());
     }
     made.ok()

@@ -364,6 +364,9 @@ fn mistakes_outside_of_jobs() {
 
 #[test]
 fn all_mistakes_at_once_with_their_lines() {
+    let rule = "scrape_configs:\n- job_name: a\n  relabel_configs: [{regex: '(', target_label: x-y}]\n";
+    let of_rule = problems(rule);
+    assert!(of_rule.len() == 2 && of_rule.iter().any(|problem| problem.contains("regex")), "{of_rule:?}");
     let text = "scrape_configs:\n- job_name: a\n  scrape_intervall: 5s\n  scheme: ftp\n- job_nam: b\n";
     let error = parse(text, Path::new("p.yml")).unwrap_err();
     assert_eq!(error.problems().len(), 4);
