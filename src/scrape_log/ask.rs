@@ -20,8 +20,15 @@ pub(super) struct ReadyJob {
 /// # Errors
 /// A sentence that names the job, the key, and what is wrong with the file.
 pub(super) fn ready(config: Config) -> Result<Vec<ReadyJob>, String> {
-    let mut ready = Vec::with_capacity(config.jobs.len());
-    for job in config.jobs {
+    config.jobs.into_iter().map(ReadyJob::new).collect()
+}
+
+impl ReadyJob {
+    /// Reads the files that the settings of the job name.
+    ///
+    /// # Errors
+    /// As [`ready`].
+    pub(super) fn new(job: Job) -> Result<Self, String> {
         let wrong = |error: SetupError| format!("job {:?}: {error}", job.name);
         let client = Arc::new(prepare(&job).map_err(wrong)?);
         for discovery in &job.discoveries {
@@ -29,9 +36,8 @@ pub(super) fn ready(config: Config) -> Result<Vec<ReadyJob>, String> {
                 Prepared::new(&list_settings(http, *refresh_interval)).map_err(wrong)?;
             }
         }
-        ready.push(ReadyJob { job, client });
+        Ok(Self { job, client })
     }
-    Ok(ready)
 }
 
 /// What the clients of a job's targets share.

@@ -1,16 +1,17 @@
 //! `scrape-log check-config FILE`: what a configuration has in it, or all that is wrong with it.
 //!
-//! Unlike a start, which has to work while a file is about to come, this also looks at the files that the configuration
-//! names. One that holds a password, a key or an authority has to be there; files with targets may come later.
+//! It looks at all that a start would: files that hold a password, a key or an authority have to be there, and the
+//! targets that are known have to be such that they can be scraped. Files with targets may come later.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
-use super::config::{self, Discovery, Job};
+use super::ask::ReadyJob;
+use super::config::{self, Discovery, Job, TargetGroup};
+use super::pools;
 use crate::base::glob;
-use crate::web::client::{Credentials, HttpSettings, Secret};
 
 /// Prints what is found: to standard output what is there, to standard error what is wrong. The exit code is 1 if
 /// anything is.
@@ -53,8 +54,9 @@ fn check(path: &Path) -> Findings {
         }
     };
     findings.line(format_args!("{}: {}", path.display(), counted(config.jobs.len(), "job")));
-    for job in &config.jobs {
-        check_job(job, &mut findings);
+    let jobs = config.jobs.into_iter().filter_map(|job| check_job(job, &mut findings)).collect();
+    for problem in pools::problems(jobs) {
+        findings.mistake(problem);
     }
     for warning in &warnings {
         findings.line(format_args!("warning: {warning}"));
@@ -62,63 +64,55 @@ fn check(path: &Path) -> Findings {
     findings
 }
 
-fn check_job(job: &Job, findings: &mut Findings) {
-    let Job { name, interval, timeout, .. } = job;
+/// Gives the job with its client and the targets that are known, `None` if a file that it needs can't be used.
+fn check_job(job: Job, findings: &mut Findings) -> Option<(ReadyJob, Vec<TargetGroup>)> {
+    let Job { name, interval, timeout, .. } = &job;
     findings.line(format_args!("  job {name:?}, every {interval:?}, at most {timeout:?} each"));
-    check_files_of(name, &job.http, findings);
+    let mut known = Vec::new();
     for discovery in &job.discoveries {
         match discovery {
             Discovery::Static(groups) => {
-                let targets = groups.iter().map(|group| group.targets.len()).sum();
-                findings.line(format_args!("    static_configs: {}", counted(targets, "target")));
+                findings.line(format_args!("    static_configs: {}", targets(groups)));
+                known.extend_from_slice(groups);
             }
             Discovery::Files { patterns } => {
-                patterns.iter().for_each(|pattern| check_target_files(pattern, findings));
+                patterns.iter().for_each(|pattern| check_target_files(pattern, &mut known, findings));
             }
-            Discovery::Http { url, refresh_interval, http } => {
+            Discovery::Http { url, refresh_interval, .. } => {
                 findings.line(format_args!("    http_sd_configs: {url}, every {refresh_interval:?}"));
-                check_files_of(name, http, findings);
             }
         }
     }
     if job.discoveries.is_empty() {
         findings.line(format_args!("    warning: the job {name:?} has no targets"));
     }
+    match ReadyJob::new(job) {
+        Ok(ready) => Some((ready, known)),
+        Err(problem) => {
+            findings.mistake(problem);
+            None
+        }
+    }
 }
 
-fn check_target_files(pattern: &Path, findings: &mut Findings) {
+fn check_target_files(pattern: &Path, known: &mut Vec<TargetGroup>, findings: &mut Findings) {
     let files = glob::files(&pattern.to_string_lossy());
-    let mut targets = 0;
+    let before = known.len();
     for file in &files {
         match config::load_target_groups(file) {
-            Ok(groups) => targets += groups.iter().map(|group| group.targets.len()).sum::<usize>(),
+            Ok(groups) => known.extend(groups),
             Err(error) => findings.mistakes.push_str(&error.details()),
         }
     }
-    let (shown, files, targets) =
-        (pattern.display(), counted(files.len(), "file"), counted(targets, "target"));
-    findings.line(format_args!("    file_sd_configs: {shown}: {files}, {targets}"));
-    if files.starts_with("no ") {
+    let (shown, found) = (pattern.display(), targets(known.get(before..).unwrap_or_default()));
+    findings.line(format_args!("    file_sd_configs: {shown}: {}, {found}", counted(files.len(), "file")));
+    if files.is_empty() {
         findings.line(format_args!("    warning: there is no file {shown} yet"));
     }
 }
 
-/// Opens the files with secrets.
-fn check_files_of(job: &str, http: &HttpSettings, findings: &mut Findings) {
-    let secrets = match &http.credentials {
-        None => [None, None],
-        Some(Credentials::Basic { username, password }) => [Some(username), Some(password)],
-        Some(Credentials::Authorization { credentials, .. }) => [Some(credentials), None],
-    };
-    let tls = [&http.tls.ca, &http.tls.certificate, &http.tls.key];
-    for secret in secrets.into_iter().chain(tls.map(Option::as_ref)).flatten() {
-        if let Secret::File(path) = secret
-            && let Err(error) = std::fs::File::open(path)
-        {
-            let path = path.display();
-            findings.mistake(format_args!("job {job:?}: can't read {path}: {error}"));
-        }
-    }
+fn targets(groups: &[TargetGroup]) -> String {
+    counted(groups.iter().map(|group| group.targets.len()).sum(), "target")
 }
 
 /// `no targets`, `1 target`, `2 targets`.
@@ -167,12 +161,17 @@ mod tests {
                  warning: {folder}/p.yml: passed over, since scrape-log only scrapes: \"alerting\"\n"
             )
         );
-        let missing = format!("error: job \"node\": can't read {folder}/password: No such file");
+        let missing =
+            format!("error: job \"node\": basic_auth.password_file {folder}/password: No such file");
         assert!(found.mistakes.starts_with(&missing), "{}", found.mistakes);
         fs::write(at("password"), "hunter2\n").unwrap();
         assert_eq!(check(&path).mistakes, "");
         fs::write(at("t1.yml"), "- target: [c:3]\n").unwrap();
         assert!(check(&path).mistakes.contains("t1.yml:1:3: unknown key \"target\""));
+        fs::write(at("t1.yml"), "- targets: ['c:99999', 'd:4']\n  labels: {env: prod}\n").unwrap();
+        let wrong = check(&path).mistakes;
+        assert!(wrong.starts_with("error: job \"node\": target with __address__ \"c:99999\": "), "{wrong}");
+        assert_eq!(wrong.lines().count(), 1, "{wrong}");
         fs::write(&path, "scrape_configs:\n- job: node\n").unwrap();
         let wrong = check(&path);
         assert!(wrong.mistakes.contains("p.yml:2:3: unknown key \"job\""), "{}", wrong.mistakes);

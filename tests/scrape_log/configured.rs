@@ -367,5 +367,8 @@ fn the_program_keeps_secrets_and_says_by_its_exit_code_what_was_wrong() {
         assert!(!said.contains("hunter2"), "{said}");
     }
     let (code, said) = run(&["check-config", &file.display().to_string()]);
+    assert!(code == Some(1) && said.matches("...@db01").count() == 2 && !said.contains("hunter2"), "{said}");
+    fs::write(path("list.yml"), "[]\n").unwrap();
+    let (code, said) = run(&["check-config", &file.display().to_string()]);
     assert!(code == Some(0) && !said.contains("hunter2"), "{said}");
 }

@@ -25,13 +25,14 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 
 use super::ask::ReadyJob;
+use super::config::TargetGroup;
 use super::descriptors;
 use super::discovery::Found;
 use super::registry::Snapshot;
 use super::scraper::Shared;
 use crate::base::shutdown::Shutdown;
 use crate::web::server;
-use plan::{Plan, plan};
+use plan::{Input, Plan, plan};
 use slots::Slots;
 use sources::Sources;
 
@@ -42,6 +43,16 @@ const SLICE: usize = 64;
 /// Problems with single targets that are said one by one.
 const SAID_PROBLEMS: usize = 20;
 const SUM_UP: Duration = Duration::from_secs(1);
+
+/// What is wrong with the targets of some jobs, as far as it can be told without scraping: a sentence each.
+pub(super) fn problems(jobs: Vec<(ReadyJob, Vec<TargetGroup>)>) -> Vec<String> {
+    let input = |(ReadyJob { job, client }, groups)| Input {
+        job: Arc::new(job),
+        client,
+        groups: vec![Arc::new(groups)],
+    };
+    plan(&jobs.into_iter().map(input).collect::<Vec<_>>()).problems
+}
 
 /// All targets of a configuration.
 pub(super) struct Pools {
