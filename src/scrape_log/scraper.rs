@@ -89,6 +89,7 @@ pub(super) async fn run(
         recorder: Recorder::new(target, &present.job, &shared.storage),
         health: Health::new(target.url().to_owned(), target.interval(), Arc::clone(&shared.budget)),
     }));
+    let under_way = Arc::new(Semaphore::new(1));
     let mut client = client(&present);
     loop {
         let tick = schedule.next(Instant::now(), wall_milliseconds());
@@ -112,6 +113,11 @@ pub(super) async fn run(
             continue;
         }
 
+        // At most one scrape of a target is on its way, so that no more can be lost.
+        let last_is_recorded = tokio::select! {
+            () = shutdown.requested() => break,
+            permit = Arc::clone(&under_way).acquire_owned() => permit,
+        };
         let started = Instant::now();
         let stamp = stamps.next(started, wall_milliseconds(), tick.planned_milliseconds);
         let mut page = shared.pages.take();
@@ -138,7 +144,7 @@ pub(super) async fn run(
                 (Arc::clone(&ledger), Arc::clone(&present.entry), Arc::clone(&shared));
             let job = move || {
                 lock(&ledger).record(fetched, &entry, &on_thread);
-                drop(turn);
+                drop((turn, last_is_recorded));
             };
             shared.recording.give(job).await
         };

@@ -4,11 +4,13 @@ use std::collections::BTreeSet;
 
 use super::labels;
 use super::synthetic::is_reserved;
-use crate::exposition::{Sample, is_metric_name};
+use crate::exposition::{Label, Sample, is_metric_name};
 use crate::scrape_log::config::Limits;
 use crate::scrape_log::labels::Labels;
 use crate::scrape_log::relabel::{self, Rule};
 
+/// Of names in messages, which pages may make as long as they like.
+const SHOWN_CHARACTERS: usize = 40;
 /// The label that rules know a sample's name by.
 const NAME: &str = "__name__";
 
@@ -82,7 +84,8 @@ impl Speller {
         out.extend_from_slice(&self.head);
         labels::push_labels(out, sample.labels, &self.rules.labels, &mut self.order);
         out.extend_from_slice(b"} ");
-        match self.beyond_limit(sample.name, sample.labels.len(), out.get(name_end..).unwrap_or_default()) {
+        let length = out.len() - name_end;
+        match self.beyond_limit(sample.name, sample.labels, length) {
             None => Fate::Written,
             Some(problem) => {
                 out.truncate(start);
@@ -128,23 +131,29 @@ impl Speller {
         Fate::Written
     }
 
-    /// The problem with a sample's labels, given how many the page has and all of them as text. Nearly always the
-    /// text is too short for there to be one.
-    fn beyond_limit(&self, name: &str, page_labels: usize, text: &[u8]) -> Option<String> {
+    /// The problem with a sample's labels, given the page's and the length of all of them as text, which nearly always is
+    /// too short for there to be one.
+    fn beyond_limit(&self, name: &str, page_labels: &[Label<'_>], length: usize) -> Option<String> {
         let Limits { labels, label_name_length, label_value_length, .. } = self.rules.limits;
         let fits = |limit: Option<usize>, most: usize| limit.is_none_or(|limit| most <= limit);
-        let longest = text.len().max(name.len());
-        if fits(labels, 1 + self.rules.labels.len() + page_labels)
+        let longest = length.max(name.len());
+        if fits(labels, 1 + self.rules.labels.len() + page_labels.len())
             && fits(label_name_length, longest)
             && fits(label_value_length, longest)
         {
             return None;
         }
-        let line = [name.as_bytes(), text, b"0\n"].concat();
-        let line = str::from_utf8(&line).ok()?;
-        let mut parser = crate::exposition::Parser::new(line, crate::exposition::Format::Text);
-        let Some(Ok(crate::exposition::Line::Sample(sample))) = parser.next() else { return None };
-        let mut set: Labels = sample.labels.iter().map(|label| (label.name, label.value())).collect();
+        let mut set = self.rules.labels.clone();
+        for label in page_labels.iter().filter(|label| !label.escaped_value.is_empty()) {
+            let taken =
+                |name: &str| !set.get(name).is_empty() || page_labels.iter().any(|other| other.name == name);
+            let name = if self.rules.labels.get(label.name).is_empty() {
+                label.name.to_owned()
+            } else {
+                labels::exported(label.name, taken)
+            };
+            set.set(name, label.value());
+        }
         set.set(NAME, name);
         self.labels_beyond_limit(&set)
     }
@@ -152,13 +161,14 @@ impl Speller {
     /// What is wrong with a label set that has the name in it, as Prometheus counts.
     fn labels_beyond_limit(&self, set: &Labels) -> Option<String> {
         let Limits { labels, label_name_length, label_value_length, .. } = self.rules.limits;
-        let sample = set.get(NAME);
+        let short = |text: &str| text.chars().take(SHOWN_CHARACTERS).collect::<String>();
+        let sample = short(set.get(NAME));
         if let Some(limit) = labels.filter(|&limit| set.len() > limit) {
             return Some(format!("{sample} has {} labels, label_limit is {limit}", set.len()));
         }
         set.iter().find_map(|(name, value)| {
             let over = |limit: Option<usize>, length: usize| limit.filter(|&limit| length > limit);
-            let shown: String = name.chars().take(40).collect();
+            let shown = short(name);
             let (what, limit, length) = if let Some(limit) = over(label_name_length, name.len()) {
                 ("label_name_length_limit", limit, name.len())
             } else {

@@ -168,7 +168,7 @@ fn is_gzip(headers: &HeaderMap) -> Result<bool, FetchError> {
         b"identity" | b"" => Ok(false),
         other => Err(FetchError::Encoding(format!(
             "Content-Encoding is {}, where at most gzip was offered",
-            String::from_utf8_lossy(other)
+            String::from_utf8_lossy(other.get(..other.len().min(40)).unwrap_or_default())
         ))),
     }
 }
