@@ -117,11 +117,11 @@ mod tests {
         assert!(pages.iter().all(|page| page.len() >= OWN_BYTES), "small ones do not wait");
         let whole = |pages: &[Page]| pages.iter().filter(|page| page.len() == LIMIT).count();
         assert!((1..=2).contains(&whole(&pages)));
-        for turn in 0..pages.len() {
-            grow(&mut pages[turn]).await;
-            assert_eq!(pages[turn].len(), LIMIT, "page {turn}");
-            pages[turn].clear();
-            assert!(pages[turn].capacity() >= LIMIT && pages[turn].room.bytes() == OWN_BYTES);
+        for (turn, page) in pages.iter_mut().enumerate() {
+            grow(page).await;
+            assert_eq!(page.len(), LIMIT, "page {turn}");
+            page.clear();
+            assert!(page.capacity() >= LIMIT && page.room.bytes() == OWN_BYTES);
         }
     }
 }
