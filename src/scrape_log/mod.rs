@@ -1,9 +1,9 @@
 //! The recorder: scrapes exporters and writes what they say into plain text files.
 //!
 //! ```text
-//!  args ─► config ─► discovery ─► relabel ─► target ─► pools (starts and stops the tasks)
+//!  args ─► config ─► discovery ─► relabel ─► targets ─► pools (starts and stops the tasks)
 //!
-//!             every interval               recorder, on a blocking thread
+//!             every interval             recording: one thread for all of them
 //!  schedule ─────────────────► web::client ───────────┬─► lines ──► store: samples-…Z.om
 //!     └────────── scraper (a task a target) ──────────┴─► vitals ─► store: vitals-….log
 //!
@@ -40,7 +40,7 @@ mod schedule;
 mod scraper;
 pub mod service;
 mod store;
-mod target;
+mod targets;
 pub mod tools;
 
 pub use args::Options;

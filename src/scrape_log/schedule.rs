@@ -193,7 +193,7 @@ impl Stamps {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scrape_log::target::stable_hash;
+    use crate::scrape_log::targets::stable_hash;
 
     const HASH: u64 = 0xaf63_f54c_8601_f577;
     const INTERVAL: Duration = Duration::from_secs(15);

@@ -16,7 +16,7 @@ use super::recording::Recording;
 use super::registry::{Entry, Registry};
 use super::schedule::{Schedule, Stamp, Stamps, Tick, wall_milliseconds};
 use super::store::Storage;
-use super::target::Target;
+use super::targets::Target;
 use crate::base::shutdown::Shutdown;
 use crate::exposition::Format;
 use crate::web::client::{Client, Page, Prepared};

@@ -7,7 +7,7 @@ use std::net::Ipv6Addr;
 use crate::base::usage::Usage;
 use crate::scrape_log::config::{DEFAULT_PATH, Discovery, Job, TargetGroup};
 use crate::scrape_log::labels::Labels;
-use crate::scrape_log::target::without_credentials;
+use crate::scrape_log::targets::without_credentials;
 use crate::web::client::{Endpoint, Scheme};
 use crate::web::query;
 
@@ -134,7 +134,7 @@ fn read_params(query: &str) -> Result<Vec<(String, Vec<String>)>, String> {
 mod tests {
     use super::FlagTarget;
     use crate::scrape_log::config::{Discovery, Job};
-    use crate::scrape_log::target::Target;
+    use crate::scrape_log::targets::Target;
     use std::time::Duration;
 
     /// The target that is made of what was given.

@@ -8,7 +8,7 @@ use super::yaml::{At, Node, Value};
 use super::{Discovery, TargetGroup};
 use crate::exposition::is_label_name;
 use crate::scrape_log::labels::Labels;
-use crate::scrape_log::target::without_credentials;
+use crate::scrape_log::targets::without_credentials;
 use crate::web::client::Endpoint;
 
 /// `refresh_interval` of `http_sd_configs`.

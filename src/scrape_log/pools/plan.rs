@@ -8,7 +8,7 @@ use crate::scrape_log::config::{Job, TargetGroup};
 use crate::scrape_log::labels::Labels;
 use crate::scrape_log::registry::Dropped;
 use crate::scrape_log::relabel;
-use crate::scrape_log::target::Target;
+use crate::scrape_log::targets::Target;
 use crate::web::client::Prepared;
 
 /// A job with what its discoveries found.

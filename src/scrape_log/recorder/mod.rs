@@ -8,7 +8,7 @@ use std::time::Instant;
 use super::config::Job;
 use super::lines::{Lines, Rules, Scrape, Summary, Workspace};
 use super::store::{Entry, PeopleLog, Ready, Samples, Storage};
-use super::target::Target;
+use super::targets::Target;
 use crate::vitals::{Observation, Vitals};
 
 /// How often a scrape is tried to be written. A failed fsync asks for a new file, whose making needs an fsync too.
