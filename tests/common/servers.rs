@@ -96,6 +96,7 @@ pub fn scrape_log(targets: &[SocketAddr], storage: &Path) -> Running {
         command.arg("--target").arg(format!("http://{target}/metrics"));
     }
     command.args(["--scrape.interval", "1s", "--storage.path"]).arg(storage);
+    command.args(["--storage.compression-level=0", "--web.listen-address=127.0.0.1:0"]);
     Running::start(command)
 }
 
