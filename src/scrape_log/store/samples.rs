@@ -209,10 +209,10 @@ impl Samples {
 
 #[cfg(test)]
 impl Samples {
-    /// The path and the window of the open file.
-    pub(super) fn present(&self) -> Option<(std::path::PathBuf, u32)> {
+    /// The path of the open file.
+    pub(super) fn present(&self) -> Option<std::path::PathBuf> {
         let open = self.open.as_ref()?;
-        Some((self.directory.path.join(open.id.name.text(Form::Plain)), open.window))
+        Some(self.directory.path.join(open.id.name.text(Form::Plain)))
     }
 }
 

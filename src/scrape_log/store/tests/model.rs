@@ -130,11 +130,17 @@ impl World {
                 files.remove_while(&files.stats.removed_for_time, |id, _| {
                     u64::from(id.name.end_seconds()) <= limit_seconds
                 });
-                let open = samples.present().map(|(_, window)| i64::from(window));
-                // The windows that ended, but for the one that is written to.
-                let window = |milliseconds: i64| milliseconds.div_euclid(2 * HOUR);
-                let ended = |milliseconds| (window(milliseconds) + 1) * 2 * HOUR <= limit / 1000 * 1000;
-                self.stored.retain(|&(_, at)| !ended(at) || open == Some(window(at)));
+                // Windows that ended, but for what is in the file that is written to.
+                let ended = |milliseconds: i64| {
+                    (milliseconds.div_euclid(2 * HOUR) + 1) * 2 * HOUR <= limit / 1000 * 1000
+                };
+                let open = samples.present().and_then(|path| fs::read_to_string(path).ok());
+                let in_open_file = |number: u32| {
+                    let start = format!("}} {number} ");
+                    let mut lines = open.iter().flat_map(|text| text.lines());
+                    lines.any(|line| line.starts_with("a{") && line.contains(&start))
+                };
+                self.stored.retain(|&(number, at)| !ended(at) || in_open_file(number));
             }
         }
     }
@@ -167,7 +173,7 @@ impl World {
     fn die(&mut self, torn_bytes: u16) {
         let files = &self.running.as_ref().unwrap().0;
         self.may_double |= files.jobs.take().iter().any(|job| matches!(job, Job::End { .. }));
-        let was_open = self.running.as_ref().unwrap().1.present().map(|(path, _)| path);
+        let was_open = self.running.as_ref().unwrap().1.present();
         self.running = None;
         self.disk.mend();
         if let Some(path) = was_open.filter(|path| path.exists()) {
