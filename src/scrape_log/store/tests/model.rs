@@ -62,6 +62,9 @@ struct World {
     /// The scrapes that are stored: their number and time.
     stored: Vec<(u32, i64)>,
     sync_interval: Duration,
+    /// Those that were too old and went. After a failure they may have been written again into a later file, and stay.
+    retired: Vec<u32>,
+    has_failed: bool,
     /// A sync and the cut after it failed, and then the process died: that scrape may be there twice.
     may_double: bool,
 }
@@ -81,6 +84,8 @@ impl World {
             went_back: false,
             number: 0,
             stored: Vec::new(),
+            retired: Vec::new(),
+            has_failed: false,
             sync_interval,
             may_double: false,
         };
@@ -115,10 +120,12 @@ impl World {
             Step::Settle => files.settle(),
             Step::Close => samples.close(),
             Step::Break { skip, count, fault } => {
+                self.has_failed = true;
                 self.disk.break_after(u64::from(skip), u64::from(count), fault);
             }
             Step::Kill { torn_bytes } => self.die(torn_bytes),
             Step::DieWhileSettling { after } => {
+                self.has_failed = true;
                 self.disk.break_after(u64::from(after), u64::MAX, Fault::ShortWrite(5));
                 files.settle();
                 self.die(0);
@@ -140,7 +147,10 @@ impl World {
                     let mut lines = open.iter().flat_map(|text| text.lines());
                     lines.any(|line| line.starts_with("a{") && line.contains(&start))
                 };
-                self.stored.retain(|&(number, at)| !ended(at) || in_open_file(number));
+                let (kept, retired): (Vec<_>, Vec<_>) =
+                    self.stored.iter().partition(|&&(number, at)| !ended(at) || in_open_file(number));
+                self.stored = kept;
+                self.retired.extend(retired.iter().map(|&(number, _)| number));
             }
         }
     }
@@ -212,6 +222,9 @@ impl World {
         found.sort_unstable();
         if self.may_double {
             found.dedup();
+        }
+        if self.has_failed {
+            found.retain(|number| !self.retired.contains(number));
         }
         let want: Vec<u32> = self.stored.iter().map(|&(number, _)| number).collect();
         assert_eq!(found, want);
