@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::labels::Labels;
+use crate::vitals::Watch;
 
 /// All targets. Written by the part that finds and scrapes them, read by the web pages.
 #[derive(Debug, Default)]
@@ -34,6 +35,7 @@ pub struct Entry {
     /// What a scrape may take.
     pub timeout: Duration,
     state: Arc<Mutex<State>>,
+    watch: Arc<Mutex<Watch>>,
 }
 
 /// A target that is not scraped.
@@ -83,14 +85,29 @@ impl Entry {
         discovered_labels: Labels,
         (interval, timeout): (Duration, Duration),
     ) -> Self {
-        Self { job, url, labels, discovered_labels, interval, timeout, state: Arc::default() }
+        Self {
+            job,
+            url,
+            labels,
+            discovered_labels,
+            interval,
+            timeout,
+            state: Arc::default(),
+            watch: Arc::default(),
+        }
     }
 
     /// Goes on with the state of `other`, which is the same target with other settings.
     #[must_use]
     pub(super) fn continuing(mut self, other: &Entry) -> Self {
         self.state = Arc::clone(&other.state);
+        self.watch = Arc::clone(&other.watch);
         self
+    }
+
+    /// The host behind the target. Nobody holds this lock for longer than it takes to look.
+    pub fn watch(&self) -> &Mutex<Watch> {
+        &self.watch
     }
 
     /// How the last scrape went.

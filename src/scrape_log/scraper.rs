@@ -208,8 +208,8 @@ impl Ledger {
                 Some(error) => Err(error),
             },
         };
-        let moment = Moment { started, clock_went_back: stamp.clock_went_back, missed: tick.missed };
-        let Recorded { summary, stored } = self.recorder.record(&scrape, moment);
+        let moment = Moment { clock_went_back: stamp.clock_went_back, missed: tick.missed };
+        let Recorded { summary, stored } = self.recorder.record(&scrape, moment, entry.watch());
         shared.metrics.note_scrape(&ScrapeFigures {
             result: result(failure.as_ref(), &summary),
             duration,

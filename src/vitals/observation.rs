@@ -1,90 +1,101 @@
-//! What one page of samples says about the host's state.
+//! What pages of samples say about the host's state.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::collections::HashMap;
+use std::hash::{BuildHasher, Hash, Hasher};
+use std::sync::LazyLock;
 
-use crate::exposition::Sample;
+use foldhash::fast::RandomState;
 
-/// Filesystems that are in memory, or are full by their nature.
-const IGNORED_FILESYSTEM_TYPES: [&str; 14] = [
-    "autofs",
-    "cramfs",
-    "devtmpfs",
-    "efivarfs",
-    "erofs",
-    "fuse.snapfuse",
-    "iso9660",
-    "nsfs",
-    "ramfs",
-    "romfs",
-    "rootfs",
-    "squashfs",
-    "tmpfs",
-    "udf",
-];
+use super::families::{self, Counter, Family, Gauge, Interest, Thing};
+use crate::exposition::{Format, Line, Parser, Sample};
 
-/// Block devices whose traffic another device carries, or that are no disks.
-const LAYERED_DISKS: [&str; 7] = ["bcache", "dm-", "drbd", "loop", "md", "ram", "zram"];
-
-/// The most series of one family, or filesystems, that are looked at. The largest hosts have a few ten thousand.
+/// The most series of one family, or readings, that are looked at. The largest hosts have a few ten thousand.
 const MAX_SERIES: usize = 1 << 16;
 
-/// The samples of one page that matter here. Reuse it with [`Observation::clear`].
+/// Names of things that are gone are forgotten when they are this many more than those that are there.
+const FORGOTTEN_THINGS: usize = 1 << 10;
+
+/// The seed differs from one process to the next: a page can't aim at equal numbers.
+static NUMBERS: LazyLock<RandomState> = LazyLock::new(RandomState::default);
+
+/// The page that is being read, and what is known of the things that it names.
 #[derive(Clone, Debug, Default)]
 pub struct Observation {
-    pub(super) gauges: Gauges,
-    pub(super) cpu_busy_seconds: Counters,
-    pub(super) cpu_idle_seconds: Counters,
-    pub(super) network_receive_bytes: Counters,
-    pub(super) network_transmit_bytes: Counters,
-    pub(super) disk_read_bytes: Counters,
-    pub(super) disk_written_bytes: Counters,
-    pub(super) filesystems: Vec<Filesystem>,
-    pub(super) vitals_disks: Vec<Filesystem>,
+    pub(super) page: Page,
+    pub(super) things: Things,
 }
 
+/// The samples of one page that matter here.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Gauges {
-    pub(super) memory_total_bytes: Option<f64>,
-    pub(super) memory_available_bytes: Option<f64>,
-    pub(super) swap_total_bytes: Option<f64>,
-    pub(super) swap_free_bytes: Option<f64>,
-    pub(super) load1: Option<f64>,
-    pub(super) vitals_cpu_usage_ratio: Option<f64>,
-    pub(super) vitals_memory_total_bytes: Option<f64>,
-    pub(super) vitals_memory_available_bytes: Option<f64>,
-    pub(super) vitals_swap_total_bytes: Option<f64>,
-    pub(super) vitals_swap_used_bytes: Option<f64>,
+pub(super) struct Page {
+    gauges: [Option<f64>; Gauge::COUNT],
+    counters: [Counters; Counter::COUNT],
+    readings: Vec<Reading>,
+}
+
+/// One value of one thing.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reading {
+    family: Family,
+    pub(super) thing: u64,
+    pub(super) value: f64,
+}
+
+/// What is remembered from page to page, so that labels are read once.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Things {
+    by_series: HashMap<u64, (Family, u64), RandomState>,
+    by_key: HashMap<u64, Thing, RandomState>,
+    host_name: Option<String>,
 }
 
 impl Observation {
     /// Forgets all samples and keeps the memory.
     pub fn clear(&mut self) {
-        self.gauges = Gauges::default();
-        for counters in self.counters() {
-            counters.0.clear();
+        self.page.clear();
+    }
+
+    /// Takes a whole page. Lines that are no samples are passed over.
+    pub fn read(&mut self, page: &str, format: Format) {
+        self.clear();
+        let mut parser = Parser::new(page, format);
+        while let Some(line) = parser.next() {
+            if let Ok(Line::Sample(sample)) = line {
+                self.see(&sample, number(&sample));
+            }
         }
-        self.filesystems.clear();
-        self.vitals_disks.clear();
+        self.finish();
     }
 
     /// Takes one sample of the page, in any order. `series` is a number that its name and labels alone decide. Gives
     /// what is to be made of the next sample of this series.
     pub fn see(&mut self, sample: &Sample<'_, '_>, series: u64) -> Interest {
-        let interest = interest(sample);
-        if !self.see_again(interest, series, sample.value) {
-            self.see_filesystem(sample);
+        let (interest, family) = families::interest(sample);
+        if let Some(family) = family {
+            if self.things.by_series.len() > MAX_SERIES || is_refused(family, sample) {
+                return Interest::Nothing;
+            }
+            self.things.learn(family, sample, series);
         }
+        self.see_again(interest, series, sample.value);
         interest
     }
 
     /// Takes another sample of a series. False if all of it has to be seen.
     pub fn see_again(&mut self, interest: Interest, series: u64, value: f64) -> bool {
+        let page = &mut self.page;
         match interest {
             Interest::Nothing => {}
-            Interest::Gauge(gauge) => *self.gauges.of(gauge) = Some(value),
-            Interest::Counter(counter) => self.counter(counter).0.push((series, value)),
-            Interest::Flag => return value == 0.0,
-            Interest::Filesystem => return false,
+            Interest::Gauge(gauge) => page.set(gauge, value),
+            Interest::Counter(counter) => {
+                if let Some(counters) = page.counters.get_mut(counter as usize) {
+                    counters.0.push((series, value));
+                }
+            }
+            Interest::Reading => {
+                let Some(&(family, thing)) = self.things.by_series.get(&series) else { return false };
+                page.readings.push(Reading { family, thing, value });
+            }
         }
         true
     }
@@ -92,142 +103,126 @@ impl Observation {
     /// Has to be called after the page's last sample. A family that is larger than any host's counts as absent, and
     /// its memory is given back.
     pub fn finish(&mut self) {
-        for counters in self.counters() {
+        for counters in &mut self.page.counters {
             drop_if_too_many(&mut counters.0);
             counters.0.sort_unstable_by_key(|&(series, _)| series);
         }
-        for list in [&mut self.filesystems, &mut self.vitals_disks] {
-            drop_if_too_many(list);
-            list.sort_by_key(|filesystem| filesystem.key);
-            list.dedup_by(|later, kept| later.key == kept.key && kept.absorb(later));
+        if self.things.by_series.len() > MAX_SERIES {
+            self.page.readings = Vec::new();
+        }
+        drop_if_too_many(&mut self.page.readings);
+        self.page.readings.sort_by_key(|reading| (reading.family, reading.thing));
+        self.page.readings.dedup_by_key(|reading| (reading.family, reading.thing));
+        if self.things.by_series.len() > self.page.readings.len() + FORGOTTEN_THINGS {
+            // The next page names those that are left.
+            self.things = Things { host_name: self.things.host_name.take(), ..Things::default() };
         }
     }
 
-    fn counters(&mut self) -> [&mut Counters; 6] {
-        [
-            &mut self.cpu_busy_seconds,
-            &mut self.cpu_idle_seconds,
-            &mut self.network_receive_bytes,
-            &mut self.network_transmit_bytes,
-            &mut self.disk_read_bytes,
-            &mut self.disk_written_bytes,
-        ]
-    }
-
-    fn counter(&mut self, counter: Counter) -> &mut Counters {
-        match counter {
-            Counter::CpuBusy => &mut self.cpu_busy_seconds,
-            Counter::CpuIdle => &mut self.cpu_idle_seconds,
-            Counter::NetworkReceive => &mut self.network_receive_bytes,
-            Counter::NetworkTransmit => &mut self.network_transmit_bytes,
-            Counter::DiskRead => &mut self.disk_read_bytes,
-            Counter::DiskWritten => &mut self.disk_written_bytes,
-        }
-    }
-
-    fn see_filesystem(&mut self, sample: &Sample<'_, '_>) {
-        let filesystem = Filesystem::new(sample);
-        match sample.name {
-            "node_filesystem_size_bytes" => self.filesystems.push(filesystem.with_size(sample.value)),
-            "node_filesystem_avail_bytes" => self.filesystems.push(filesystem.with_available(sample.value)),
-            "vitals_disk_total_bytes" => self.vitals_disks.push(filesystem.with_size(sample.value)),
-            "vitals_disk_available_bytes" => self.vitals_disks.push(filesystem.with_available(sample.value)),
-            _ => self.filesystems.push(Filesystem { ignored: true, ..filesystem }),
-        }
+    /// Gives the page, and begins another one in the memory of an older one.
+    pub(super) fn exchange(&mut self, older: Page) -> Page {
+        let page = std::mem::replace(&mut self.page, older);
+        self.page.clear();
+        page
     }
 }
 
-impl Gauges {
-    fn of(&mut self, gauge: Gauge) -> &mut Option<f64> {
-        match gauge {
-            Gauge::MemoryTotal => &mut self.memory_total_bytes,
-            Gauge::MemoryAvailable => &mut self.memory_available_bytes,
-            Gauge::SwapTotal => &mut self.swap_total_bytes,
-            Gauge::SwapFree => &mut self.swap_free_bytes,
-            Gauge::Load1 => &mut self.load1,
-            Gauge::VitalsCpuUsage => &mut self.vitals_cpu_usage_ratio,
-            Gauge::VitalsMemoryTotal => &mut self.vitals_memory_total_bytes,
-            Gauge::VitalsMemoryAvailable => &mut self.vitals_memory_available_bytes,
-            Gauge::VitalsSwapTotal => &mut self.vitals_swap_total_bytes,
-            Gauge::VitalsSwapUsed => &mut self.vitals_swap_used_bytes,
+impl Things {
+    fn learn(&mut self, family: Family, sample: &Sample<'_, '_>, series: u64) {
+        let key = families::key(family, sample);
+        self.by_series.insert(series, (family, key));
+        match family {
+            Family::HostName => {
+                self.host_name = sample.label("nodename").map(std::borrow::Cow::into_owned);
+            }
+            Family::SensorLabel => {
+                let label = |name| sample.label(name).unwrap_or_default();
+                let name = format!("{} ({})", label("label"), label("chip"));
+                self.by_key.insert(key, Thing { name, ..Thing::new(family, sample) });
+            }
+            _ => {
+                self.by_key.entry(key).or_insert_with(|| Thing::new(family, sample));
+            }
         }
+    }
+
+    pub(super) fn get(&self, key: u64) -> Option<&Thing> {
+        self.by_key.get(&key)
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.by_series.len()
+    }
+
+    pub(super) fn host_name(&self) -> Option<&str> {
+        self.host_name.as_deref()
     }
 }
 
-/// What the samples of a series are of use for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Interest {
-    /// They are not.
-    Nothing,
-    /// Its value is all there is to it.
-    Gauge(Gauge),
-    /// The value and which series it is.
-    Counter(Counter),
-    /// Something about a filesystem, if it is not 0.
-    Flag,
-    /// Something about a filesystem.
-    Filesystem,
-}
-
-/// The gauges that matter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "named after what they hold")]
-pub enum Gauge {
-    MemoryTotal,
-    MemoryAvailable,
-    SwapTotal,
-    SwapFree,
-    Load1,
-    VitalsCpuUsage,
-    VitalsMemoryTotal,
-    VitalsMemoryAvailable,
-    VitalsSwapTotal,
-    VitalsSwapUsed,
-}
-
-/// The counters that matter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "named after what they count")]
-pub enum Counter {
-    CpuBusy,
-    CpuIdle,
-    NetworkReceive,
-    NetworkTransmit,
-    DiskRead,
-    DiskWritten,
-}
-
-fn interest(sample: &Sample<'_, '_>) -> Interest {
-    match sample.name {
-        "node_cpu_seconds_total" => match sample.label("mode").as_deref() {
-            Some("idle" | "iowait") => Interest::Counter(Counter::CpuIdle),
-            _ => Interest::Counter(Counter::CpuBusy),
-        },
-        "node_memory_MemTotal_bytes" => Interest::Gauge(Gauge::MemoryTotal),
-        "node_memory_MemAvailable_bytes" => Interest::Gauge(Gauge::MemoryAvailable),
-        "node_memory_SwapTotal_bytes" => Interest::Gauge(Gauge::SwapTotal),
-        "node_memory_SwapFree_bytes" => Interest::Gauge(Gauge::SwapFree),
-        "node_load1" => Interest::Gauge(Gauge::Load1),
-        "node_network_receive_bytes_total" if !is_loopback(sample) => {
-            Interest::Counter(Counter::NetworkReceive)
+impl Page {
+    fn clear(&mut self) {
+        self.gauges = [None; Gauge::COUNT];
+        for counters in &mut self.counters {
+            counters.0.clear();
         }
-        "node_network_transmit_bytes_total" if !is_loopback(sample) => {
-            Interest::Counter(Counter::NetworkTransmit)
-        }
-        "node_disk_read_bytes_total" if is_disk(sample) => Interest::Counter(Counter::DiskRead),
-        "node_disk_written_bytes_total" if is_disk(sample) => Interest::Counter(Counter::DiskWritten),
-        "node_filesystem_readonly" | "node_filesystem_device_error" => Interest::Flag,
-        "node_filesystem_size_bytes"
-        | "node_filesystem_avail_bytes"
-        | "vitals_disk_total_bytes"
-        | "vitals_disk_available_bytes" => Interest::Filesystem,
-        "vitals_cpu_usage_ratio" => Interest::Gauge(Gauge::VitalsCpuUsage),
-        "vitals_memory_total_bytes" => Interest::Gauge(Gauge::VitalsMemoryTotal),
-        "vitals_memory_available_bytes" => Interest::Gauge(Gauge::VitalsMemoryAvailable),
-        "vitals_swap_total_bytes" => Interest::Gauge(Gauge::VitalsSwapTotal),
-        "vitals_swap_used_bytes" => Interest::Gauge(Gauge::VitalsSwapUsed),
-        _ => Interest::Nothing,
+        self.readings.clear();
     }
+
+    fn set(&mut self, gauge: Gauge, value: f64) {
+        if let Some(place) = self.gauges.get_mut(gauge as usize) {
+            *place = value.is_finite().then_some(value);
+        }
+    }
+
+    /// The value of a gauge, if it is a number.
+    pub(super) fn gauge(&self, gauge: Gauge) -> Option<f64> {
+        self.gauges.get(gauge as usize).copied().flatten()
+    }
+
+    /// What a sum of counters grew by since `before`. `None` if one of them shrank or there is none.
+    pub(super) fn growth_since(&self, before: &Page, counter: Counter) -> Option<f64> {
+        let [now, before] = [self, before].map(|page| page.counters.get(counter as usize));
+        now?.growth_since(before?)
+    }
+
+    /// The readings of a family, by thing.
+    pub(super) fn readings(&self, family: Family) -> &[Reading] {
+        let start = self.readings.partition_point(|reading| reading.family < family);
+        let rest = self.readings.get(start..).unwrap_or_default();
+        let length = rest.partition_point(|reading| reading.family == family);
+        rest.get(..length).unwrap_or_default()
+    }
+
+    /// The reading of one thing, if it is a number.
+    pub(super) fn reading(&self, family: Family, thing: u64) -> Option<f64> {
+        let readings = self.readings(family);
+        let found = readings.binary_search_by_key(&thing, |reading| reading.thing).ok()?;
+        readings.get(found).map(|reading| reading.value).filter(|value| value.is_finite())
+    }
+
+    #[cfg(test)]
+    pub(super) fn capacity(&self, counter: Counter) -> (usize, usize) {
+        (self.counters[counter as usize].0.capacity(), self.readings.capacity())
+    }
+}
+
+/// A mount that the exporter's user may not look at is no error.
+fn is_refused(family: Family, sample: &Sample<'_, '_>) -> bool {
+    family == Family::FilesystemError
+        && sample
+            .label("device_error")
+            .is_some_and(|error| error.to_ascii_lowercase().contains("permission denied"))
+}
+
+/// A number that the name and the labels decide.
+fn number(sample: &Sample<'_, '_>) -> u64 {
+    let mut hasher = NUMBERS.build_hasher();
+    sample.name.hash(&mut hasher);
+    for label in sample.labels {
+        (label.name, label.escaped_value).hash(&mut hasher);
+    }
+    hasher.finish()
 }
 
 fn drop_if_too_many<T>(list: &mut Vec<T>) {
@@ -236,23 +231,13 @@ fn drop_if_too_many<T>(list: &mut Vec<T>) {
     }
 }
 
-fn is_loopback(sample: &Sample<'_, '_>) -> bool {
-    sample.label("device").is_some_and(|device| device == "lo")
-}
-
-fn is_disk(sample: &Sample<'_, '_>) -> bool {
-    sample
-        .label("device")
-        .is_some_and(|device| !LAYERED_DISKS.iter().any(|prefix| device.starts_with(prefix)))
-}
-
 /// The counters of one family: number of the series and value, sorted by number once the page is over.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Counters(pub(super) Vec<(u64, f64)>);
+struct Counters(Vec<(u64, f64)>);
 
 impl Counters {
     /// The sum of what the series that are in both pages grew by. `None` if one of them shrank or there is none.
-    pub(super) fn growth_since(&self, before: &Counters) -> Option<f64> {
+    fn growth_since(&self, before: &Counters) -> Option<f64> {
         let mut earlier = before.0.iter().peekable();
         let mut growth = None;
         for &(series, value) in &self.0 {
@@ -268,48 +253,5 @@ impl Counters {
             *growth.get_or_insert(0.0) += grown;
         }
         growth
-    }
-}
-
-/// What is known of one mounted filesystem.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Filesystem {
-    key: u64,
-    pub(super) mountpoint: String,
-    pub(super) size_bytes: Option<f64>,
-    pub(super) available_bytes: Option<f64>,
-    pub(super) ignored: bool,
-}
-
-impl Filesystem {
-    fn new(sample: &Sample<'_, '_>) -> Self {
-        let mut hasher = DefaultHasher::new();
-        for name in ["device", "mountpoint"] {
-            sample.label(name).hash(&mut hasher);
-        }
-        Self {
-            key: hasher.finish(),
-            mountpoint: sample.label("mountpoint").unwrap_or_default().into_owned(),
-            ignored: sample
-                .label("fstype")
-                .is_some_and(|kind| IGNORED_FILESYSTEM_TYPES.contains(&kind.as_ref())),
-            ..Self::default()
-        }
-    }
-
-    fn with_size(self, bytes: f64) -> Self {
-        Self { size_bytes: Some(bytes), ..self }
-    }
-
-    fn with_available(self, bytes: f64) -> Self {
-        Self { available_bytes: Some(bytes), ..self }
-    }
-
-    /// Takes over what another sample of the same filesystem says. Always true.
-    fn absorb(&mut self, other: &Filesystem) -> bool {
-        self.size_bytes = self.size_bytes.or(other.size_bytes);
-        self.available_bytes = self.available_bytes.or(other.available_bytes);
-        self.ignored |= other.ignored;
-        true
     }
 }

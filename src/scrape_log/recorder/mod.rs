@@ -2,14 +2,13 @@
 
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
-use std::time::Instant;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::config::Job;
 use super::lines::{Lines, Rules, Scrape, Summary, Workspace};
 use super::store::{Entry, PeopleLog, Ready, Samples, Storage};
 use super::targets::Target;
-use crate::vitals::{Observation, Vitals};
+use crate::vitals::{Observation, Watch};
 
 /// How often a scrape is tried to be written. A failed fsync asks for a new file, whose making needs an fsync too.
 const TRIES: usize = 3;
@@ -21,16 +20,12 @@ pub(super) struct Recorder {
     samples_trouble: Trouble,
     people: PeopleLog,
     people_trouble: Trouble,
-    now: Observation,
-    /// The last page that was read, and when.
-    before: Option<(Observation, Instant)>,
+    observation: Observation,
 }
 
 /// When a scrape happened, besides its timestamp.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Moment {
-    /// Its start by the monotonic clock.
-    pub(super) started: Instant,
     /// Its timestamp is so far before the last one that it has to go into a file of its own.
     pub(super) clock_went_back: bool,
     /// The planned scrapes before it that did not happen.
@@ -55,8 +50,7 @@ impl Recorder {
             people_trouble: Trouble::new("the log for people", &directory),
             samples,
             people,
-            now: Observation::default(),
-            before: None,
+            observation: Observation::default(),
         }
     }
 
@@ -65,8 +59,9 @@ impl Recorder {
         self.lines.set_rules(rules(target, job));
     }
 
-    /// Writes one scrape. Trouble with the files is logged when it begins and ends, and never ends the recording.
-    pub(super) fn record(&mut self, scrape: &Scrape<'_>, moment: Moment) -> Recorded {
+    /// Writes one scrape and shows it to `watch`. Trouble with the files is logged when it begins and ends, and never ends
+    /// the recording.
+    pub(super) fn record(&mut self, scrape: &Scrape<'_>, moment: Moment, watch: &Mutex<Watch>) -> Recorded {
         let (summary, written) =
             Workspace::lend(|workspace| self.write_samples(workspace, scrape, moment.clock_went_back));
         if written.is_err() {
@@ -75,23 +70,27 @@ impl Recorder {
         }
         let stored = written.is_ok();
         self.samples_trouble.note(written);
-        let elapsed = self.before.as_ref().map_or_else(Default::default, |(_, at)| moment.started - *at);
-        let before = self.before.as_ref().map(|(observation, _)| observation);
-        let vitals = Vitals::between(before, &self.now, elapsed);
+        let at = scrape.timestamp_milliseconds;
+        let mut watch = watch.lock().unwrap_or_else(PoisonError::into_inner);
+        match &summary.error {
+            None => watch.answered(at, &mut self.observation),
+            Some(error) => watch.failed(at, error),
+        }
+        let (vitals, problems) = match &summary.error {
+            None => (watch.vitals().clone(), problem_names(&watch)),
+            Some(_) => Default::default(),
+        };
+        drop(watch);
         let entry = Entry {
-            timestamp_milliseconds: scrape.timestamp_milliseconds,
+            timestamp_milliseconds: at,
             vitals: &vitals,
+            problems: &problems,
             duration: scrape.duration,
             samples: summary.written,
             missed: moment.missed,
             error: summary.error.as_deref(),
         };
         self.people_trouble.note(self.people.append(&entry));
-        if summary.error.is_none() {
-            let seen = std::mem::take(&mut self.now);
-            self.now =
-                self.before.replace((seen, moment.started)).map_or_else(Default::default, |(old, _)| old);
-        }
         Recorded { summary, stored }
     }
 
@@ -127,7 +126,7 @@ impl Recorder {
         if matches!(ready, Ok(Ready::WithoutMetadata)) {
             self.lines.forget_metadata();
         }
-        let summary = self.lines.write(workspace, scrape, first_in_file, note, &mut self.now);
+        let summary = self.lines.write(workspace, scrape, first_in_file, note, &mut self.observation);
         let written = ready.and_then(|_| self.samples.append(workspace.record()));
         (summary, written)
     }
@@ -136,6 +135,14 @@ impl Recorder {
     pub(super) fn close(&mut self) {
         self.samples.close();
     }
+}
+
+/// The alerts for what is wrong, each once.
+fn problem_names(watch: &Watch) -> Vec<&'static str> {
+    let mut names: Vec<&str> = watch.problems().iter().map(|problem| problem.limit.alert).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
 }
 
 fn rules(target: &Target, job: &Job) -> Rules {

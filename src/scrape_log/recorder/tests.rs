@@ -26,6 +26,7 @@ struct Bench {
     disk: FaultyDisk,
     files: Arc<Storage>,
     recorder: Recorder,
+    watch: Mutex<Watch>,
     number: i64,
 }
 
@@ -35,7 +36,7 @@ impl Bench {
         let disk = FaultyDisk::default();
         let files = disk.storage(storage.path());
         let recorder = Recorder::new(&target(), &job(), &files);
-        Self { storage, disk, files, recorder, number: 0 }
+        Self { storage, disk, files, recorder, watch: Mutex::default(), number: 0 }
     }
 
     fn directory(&self) -> PathBuf {
@@ -57,10 +58,7 @@ impl Bench {
             page: Ok((page.as_bytes(), Format::Text)),
         };
         self.recorder
-            .record(
-                &scrape,
-                Moment { started: Instant::now(), clock_went_back: stamp.clock_went_back, missed: 0 },
-            )
+            .record(&scrape, Moment { clock_went_back: stamp.clock_went_back, missed: 0 }, &self.watch)
             .summary
     }
 
@@ -254,15 +252,13 @@ fn the_log_for_people_goes_on_behind_its_last_whole_line() {
 #[test]
 fn rates_are_between_pages_that_were_read() {
     let mut bench = Bench::new();
-    let start = Instant::now();
-    let mut record = |seconds: u64, page: Result<&str, &str>| {
+    let mut record = |seconds: i64, page: Result<&str, &str>| {
         let scrape = Scrape {
-            timestamp_milliseconds: NOON + 1000 * seconds as i64,
+            timestamp_milliseconds: NOON + 1000 * seconds,
             duration: Duration::from_millis(5),
             page: page.map(|page| (page.as_bytes(), Format::Text)),
         };
-        let started = start + Duration::from_secs(seconds);
-        bench.recorder.record(&scrape, Moment { started, clock_went_back: false, missed: 0 });
+        bench.recorder.record(&scrape, Moment { clock_went_back: false, missed: 0 }, &bench.watch);
     };
     record(0, Ok("node_disk_read_bytes_total{device=\"sda\"} 1000\n"));
     record(10, Err("connect: refused"));

@@ -19,6 +19,8 @@ const TAIL_BYTES: u64 = 64 << 10;
 pub(in crate::scrape_log) struct Entry<'a> {
     pub(in crate::scrape_log) timestamp_milliseconds: i64,
     pub(in crate::scrape_log) vitals: &'a Vitals,
+    /// The alerts for what is wrong.
+    pub(in crate::scrape_log) problems: &'a [&'static str],
     pub(in crate::scrape_log) duration: Duration,
     pub(in crate::scrape_log) samples: usize,
     pub(in crate::scrape_log) missed: u64,
@@ -138,6 +140,7 @@ fn write_line(line: &mut String, entry: &Entry<'_>) {
         ("network_transmit_bytes_per_second", rate(vitals.network_transmit_bytes_per_second)),
         ("disk_read_bytes_per_second", rate(vitals.disk_read_bytes_per_second)),
         ("disk_written_bytes_per_second", rate(vitals.disk_written_bytes_per_second)),
+        ("problems", (!entry.problems.is_empty()).then(|| entry.problems.join(","))),
         ("scrape_duration_seconds", Some(format!("{:.4}", entry.duration.as_secs_f64()))),
         ("scrape_samples", entry.error.is_none().then(|| entry.samples.to_string())),
         ("missed_scrapes", (entry.missed > 0).then(|| entry.missed.to_string())),
@@ -167,6 +170,7 @@ mod tests {
         let mut entry = Entry {
             timestamp_milliseconds: 1_795_226_400_016,
             vitals: &vitals,
+            problems: &["NodeOOMKill", "NodeSwapStorm"],
             duration: Duration::from_micros(13_100),
             samples: 677,
             missed: 0,
@@ -178,10 +182,10 @@ mod tests {
             line,
             "time=2026-11-21T02:00:00.016Z up=1 cpu_usage_ratio=0.0342 disk_used_ratio=0.6100 \
              disk_mountpoint=\"/srv/big data\" load1=0.42 network_receive_bytes_per_second=12346 \
-             scrape_duration_seconds=0.0131 scrape_samples=677\n"
+             problems=NodeOOMKill,NodeSwapStorm scrape_duration_seconds=0.0131 scrape_samples=677\n"
         );
         let nothing = Vitals::default();
-        entry = Entry { vitals: &nothing, missed: 2, error: Some("connect: \u{1b}[31m\nrefused"), ..entry };
+        entry = Entry { vitals: &nothing, problems: &[], missed: 2, error: Some("connect: \u{1b}[31m\nrefused"), ..entry };
         line.clear();
         write_line(&mut line, &entry);
         assert_eq!(

@@ -187,6 +187,7 @@ impl Bench {
         let entry = Entry {
             timestamp_milliseconds: NOON,
             vitals: &vitals,
+            problems: &[],
             duration: Duration::ZERO,
             samples: 1,
             missed: 0,

@@ -173,6 +173,7 @@ fn two_processes_never_write_into_one_path() {
     let entry = Entry {
         timestamp_milliseconds: NOON,
         vitals: &vitals,
+        problems: &[],
         duration: Duration::ZERO,
         samples: 1,
         missed: 0,

@@ -1,0 +1,121 @@
+//! What a problem needs to know of earlier pages.
+
+use std::collections::VecDeque;
+
+/// Parts of a window in which events are told apart by their time.
+const PARTS: i64 = 60;
+/// The time between two points of a trend, in milliseconds.
+const TREND_STEP: i64 = 5 * 60_000;
+/// What a trend looks back, in milliseconds.
+const TREND_WINDOW: i64 = 6 * 60 * 60_000;
+
+/// How often something happened within a window, from a counter.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Events {
+    last: Option<f64>,
+    /// When, and how many.
+    seen: VecDeque<(i64, f64)>,
+}
+
+impl Events {
+    /// Takes the counter's value. One that is lower than before has begun anew.
+    pub(super) fn count(&mut self, at: i64, value: f64, window: i64) {
+        let grown = self.last.map_or(0.0, |last| if value >= last { value - last } else { value });
+        self.last = Some(value);
+        self.forget(at, window);
+        if grown <= 0.0 {
+            return;
+        }
+        match self.seen.back_mut().filter(|(time, _)| at - *time < window / PARTS) {
+            Some((_, count)) => *count += grown,
+            None => self.seen.push_back((at, grown)),
+        }
+    }
+
+    /// How many there were within the window.
+    pub(super) fn total(&self) -> f64 {
+        self.seen.iter().map(|(_, count)| count).sum()
+    }
+
+    fn forget(&mut self, at: i64, window: i64) {
+        while self.seen.pop_front_if(|(time, _)| *time <= at - window).is_some() {}
+    }
+}
+
+/// Where a ratio is heading.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Trend {
+    points: VecDeque<(i64, f32)>,
+}
+
+impl Trend {
+    /// Takes the value of one moment.
+    pub(super) fn add(&mut self, at: i64, value: f64) {
+        while self.points.pop_front_if(|(time, _)| *time < at - TREND_WINDOW || *time > at).is_some() {}
+        if self.points.back().is_none_or(|(last, _)| at - last >= TREND_STEP) {
+            #[expect(clippy::cast_possible_truncation, reason = "a ratio needs no more digits")]
+            self.points.push_back((at, value as f32));
+        }
+    }
+
+    /// How long the points span, in milliseconds.
+    pub(super) fn span(&self) -> i64 {
+        match (self.points.front(), self.points.back()) {
+            (Some((first, _)), Some((last, _))) => last - first,
+            _ => 0,
+        }
+    }
+
+    /// Seconds from `at`, when the value is `now`, until a straight line through the points (least squares) meets 0.
+    /// `None` if it does not fall.
+    pub(super) fn seconds_to_zero(&self, at: i64) -> Option<f64> {
+        let count = self.points.len() as f64;
+        let seconds = |time: i64| (time - at) as f64 / 1000.0;
+        let mean_time = self.points.iter().map(|(time, _)| seconds(*time)).sum::<f64>() / count;
+        let mean_value = self.points.iter().map(|(_, value)| f64::from(*value)).sum::<f64>() / count;
+        let (mut covariance, mut variance) = (0.0, 0.0);
+        for (time, value) in &self.points {
+            let distance = seconds(*time) - mean_time;
+            covariance += distance * (f64::from(*value) - mean_value);
+            variance += distance * distance;
+        }
+        let slope = covariance / variance;
+        let level = mean_value - slope * mean_time;
+        (slope < 0.0).then(|| (-level / slope).max(0.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_leave_the_window() {
+        let mut events = Events::default();
+        for (at, value) in [(0, 5.0), (1_000, 5.0), (2_000, 7.0), (30_000, 8.0), (61_000, 8.0)] {
+            events.count(at, value, 60_000);
+        }
+        assert_eq!(events.total(), 3.0, "what was there at first is old");
+        events.count(62_000, 8.0, 60_000);
+        assert_eq!(events.total(), 1.0);
+        events.count(63_000, 2.0, 60_000);
+        assert_eq!(events.total(), 3.0, "a counter that begins anew");
+    }
+
+    #[test]
+    fn a_trend_meets_zero() {
+        let mut trend = Trend::default();
+        assert_eq!(trend.seconds_to_zero(0), None);
+        for minute in 0..=60 {
+            trend.add(minute * 60_000, 0.5 - 0.1 * minute as f64 / 60.0);
+        }
+        assert_eq!(trend.points.len(), 13);
+        assert_eq!(trend.span(), 60 * 60_000);
+        let hours = trend.seconds_to_zero(60 * 60_000).unwrap() / 3600.0;
+        assert!((hours - 4.0).abs() < 0.01, "{hours}");
+        for minute in 61..1000 {
+            trend.add(minute * 60_000, 0.4 + minute as f64 / 10_000.0);
+        }
+        assert_eq!((trend.seconds_to_zero(1000 * 60_000), trend.points.len()), (None, 72));
+    }
+}
