@@ -58,7 +58,8 @@ async fn run(mut options: Options) -> Result<(), Error> {
 fn embedded_exporter(address: SocketAddr) -> Result<Exporter, Error> {
     let start = |port: u16| {
         let flag = format!("--web.listen-address={}", SocketAddr::new(address.ip(), port));
-        exporter::args::parse(["vitals-exporter", &flag]).map(|config| Exporter::start(&config))
+        exporter::args::parse(["vitals-exporter", &flag, "--state.directory="])
+            .map(|config| Exporter::start(&config))
     };
     for port in address.port()..address.port().saturating_add(9) {
         match start(port)? {

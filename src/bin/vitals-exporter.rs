@@ -31,6 +31,11 @@ fn serve(config: &Config) -> Result<(), StartError> {
             collectors = config.collectors.len(),
             "vitals-exporter"
         );
+        if config.state_directory.is_none() {
+            tracing::info!(
+                "whether this machine is shut down or just goes is not watched: give --state.directory"
+            );
+        }
         exporter.run(shutdown).await;
         Ok(())
     })

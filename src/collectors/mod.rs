@@ -83,8 +83,8 @@ mod zfs;
 mod zoneinfo;
 
 pub use framework::{
-    BuildError, CollectError, Collector, CollectorSet, Context, Filter, Flag, FlagKind, Running, Settings,
-    Spec,
+    BuildError, CollectError, Collector, CollectorSet, Context, Filter, Flag, FlagKind, LastShutdown,
+    Running, Settings, Spec,
 };
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use rustix::time::{ClockId, clock_gettime};
 use sysinfo::{Components, DiskRefreshKind, Disks};
 
-use super::{CollectError, Collector, Context, NoAnswer, Reader, Spec};
+use super::{CollectError, Collector, Context, LastShutdown, NoAnswer, Reader, Spec};
 use crate::exposition::{Exposition, Kind};
 use crate::host::parse::{ParseError, fields, lines, unsigned};
 
@@ -22,7 +22,10 @@ pub(super) const SPEC: Spec = Spec {
     default_on: true,
     help: "cpu, memory, disks, temperatures and uptime under names that all systems share (sysinfo)",
     flags: &[],
-    build: |_| Ok(Box::new(Vitals { cpu: CpuUsage::default(), devices: None, no_thread: None })),
+    build: |settings| {
+        let last_shutdown = settings.last_shutdown;
+        Ok(Box::new(Vitals { cpu: CpuUsage::default(), devices: None, no_thread: None, last_shutdown }))
+    },
 };
 
 struct Vitals {
@@ -30,6 +33,7 @@ struct Vitals {
     /// Started at the first scrape.
     devices: Option<Reader<(), Result<Devices, String>>>,
     no_thread: Option<io::Error>,
+    last_shutdown: Option<LastShutdown>,
 }
 
 impl Vitals {
@@ -67,6 +71,9 @@ impl Collector for Vitals {
     }
 
     fn collect(&mut self, context: &mut Context, out: &mut Exposition) -> Result<(), CollectError> {
+        if let Some(last) = &self.last_shutdown {
+            write_last_shutdown(last, out);
+        }
         let kernel = self.collect_from_kernel(context, out);
         let Some(devices) = &mut self.devices else {
             let why = self.no_thread.take().map_or_else(String::new, |error| error.to_string());
@@ -89,6 +96,19 @@ impl Collector for Vitals {
             }
         }
     }
+}
+
+fn write_last_shutdown(last: &LastShutdown, out: &mut Exposition) {
+    if let Some(clean) = last.clean {
+        let help = "Whether the machine was shut down at the end of its last run, rather than just gone.";
+        out.single("vitals_last_shutdown_clean", help, Kind::Gauge, f64::from(clean));
+    }
+    if let Some(seconds) = last.alive_seconds {
+        let help = "When the machine was last known to be alive in its last run.";
+        out.single("vitals_last_alive_timestamp_seconds", help, Kind::Gauge, seconds);
+    }
+    let help = "Runs of the machine that ended without a shutdown, since there is a state directory.";
+    out.single("vitals_unclean_shutdowns_total", help, Kind::Counter, last.unclean_total as f64);
 }
 
 fn sysinfo_error(error: sysinfo::Error) -> String {

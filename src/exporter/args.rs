@@ -59,6 +59,14 @@ fn command() -> Command {
         .arg(option("path.rootfs", "DIR", "Where the host's root file system is mounted.").default_value("/"))
         .arg(option("path.udev.data", "DIR", "The udev database.").default_value("/run/udev/data"))
         .arg(
+            option(
+                "state.directory",
+                "DIR",
+                "Where to keep a note of whether the machine was shut down or just went [default: $STATE_DIRECTORY, which systemd sets, else none].",
+            )
+            .value_parser(value_parser!(PathBuf)),
+        )
+        .arg(
             option("log.level", "LEVEL", "Least severe level to log.")
                 .default_value("info")
                 .value_parser(log::LEVELS),
@@ -180,6 +188,11 @@ fn config(matches: &ArgMatches) -> Result<Config, String> {
         listen_addresses,
         telemetry_path,
         max_requests: matches.get_one("web.max-requests").copied().unwrap_or(0),
+        state_directory: matches
+            .get_one::<PathBuf>("state.directory")
+            .cloned()
+            .or_else(|| first_directory(std::env::var_os("STATE_DIRECTORY")))
+            .filter(|path| !path.as_os_str().is_empty()),
         disable_exporter_metrics: matches.get_flag("web.disable-exporter-metrics"),
         collectors,
         absent_collectors: absent::names()
@@ -189,6 +202,11 @@ fn config(matches: &ArgMatches) -> Result<Config, String> {
         log_level: text("log.level"),
         log_format: text("log.format"),
     })
+}
+
+/// systemd gives the directories of a unit behind one another (systemd.exec(5), "Environment Variables").
+fn first_directory(list: Option<OsString>) -> Option<PathBuf> {
+    std::env::split_paths(&list?).next()
 }
 
 fn is_on(matches: &ArgMatches, spec: &Spec, only_named: bool) -> bool {
@@ -254,6 +272,14 @@ mod tests {
         let on: BTreeSet<_> =
             COLLECTORS.iter().filter(|spec| spec.default_on).map(|spec| spec.name).collect();
         assert_eq!(config.collectors, on);
+    }
+
+    #[test]
+    fn the_state_directory_is_the_first_of_systemds() {
+        assert_eq!(first_directory(Some("/var/lib/a:/var/lib/b".into())), Some("/var/lib/a".into()));
+        assert_eq!(first_directory(None), None);
+        let config = parsed(&["--state.directory=/var/lib/x"]).unwrap();
+        assert_eq!(config.state_directory, Some("/var/lib/x".into()));
     }
 
     #[test]

@@ -11,10 +11,12 @@ mod pages;
 mod query;
 mod routes;
 mod self_metrics;
+mod shutdowns;
 
 use std::collections::BTreeSet;
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
@@ -26,6 +28,7 @@ use crate::web::server::{self, Limits, ListenError};
 use gather::Gatherer;
 use routes::Routes;
 use self_metrics::SelfMetrics;
+use shutdowns::Shutdowns;
 
 /// What to serve, and where. [`args::parse`] makes it from the command line.
 #[derive(Clone, Debug)]
@@ -36,6 +39,8 @@ pub struct Config {
     pub telemetry_path: String,
     /// Scrapes at once beyond which 503 is the answer; 0 is no limit.
     pub max_requests: usize,
+    /// Where the exporter keeps a note of whether the machine is shut down or just goes. Without it nobody knows.
+    pub state_directory: Option<PathBuf>,
     /// Leave out `process_*` and `promhttp_*`.
     pub disable_exporter_metrics: bool,
     /// The names of the collectors to run.
@@ -59,6 +64,9 @@ pub enum StartError {
     /// An address that can't be listened on.
     #[error(transparent)]
     Listen(#[from] ListenError),
+    /// The directory for the state can't be used.
+    #[error("{0}")]
+    State(String),
     /// The system refused something else.
     #[error("cannot start: {0}")]
     System(#[from] io::Error),
@@ -69,6 +77,7 @@ pub struct Exporter {
     listeners: Vec<TcpListener>,
     addresses: Vec<SocketAddr>,
     routes: Routes,
+    shutdowns: Option<Shutdowns>,
 }
 
 impl Exporter {
@@ -77,8 +86,10 @@ impl Exporter {
     /// # Errors
     /// [`StartError`]; nothing stays bound.
     pub fn start(config: &Config) -> Result<Self, StartError> {
-        let collectors =
-            CollectorSet::build(COLLECTORS, &config.settings, |name| config.collectors.contains(name))?;
+        let shutdowns = shutdowns(config)?;
+        let mut settings = config.settings.clone();
+        settings.last_shutdown = shutdowns.as_ref().map(Shutdowns::last);
+        let collectors = CollectorSet::build(COLLECTORS, &settings, |name| config.collectors.contains(name))?;
         for name in &config.absent_collectors {
             tracing::debug!(collector = name, "switched off, but not here anyway");
         }
@@ -95,7 +106,7 @@ impl Exporter {
         let addresses = listeners.iter().map(TcpListener::local_addr).collect::<io::Result<_>>()?;
         let metrics = Arc::new(SelfMetrics::new(!config.disable_exporter_metrics));
         let gatherer = Gatherer::start(collectors, metrics.clone())?;
-        Ok(Self { listeners, addresses, routes: Routes::new(config, gatherer, metrics) })
+        Ok(Self { listeners, addresses, routes: Routes::new(config, gatherer, metrics), shutdowns })
     }
 
     /// Where it listens, with the ports that the system chose where 0 was asked for.
@@ -108,6 +119,26 @@ impl Exporter {
         for address in &self.addresses {
             tracing::info!(%address, "listening");
         }
-        server::serve(self.listeners, self.routes, Limits::default(), shutdown).await;
+        let serving = server::serve(self.listeners, self.routes, Limits::default(), shutdown);
+        let Some(shutdowns) = self.shutdowns else { return serving.await };
+        tokio::select! {
+            () = serving => {}
+            () = shutdowns.keep() => {}
+        }
+        shutdowns.stopped().await;
+    }
+}
+
+/// What is known of shutdowns, where there is a directory for it and the kernel names its runs.
+fn shutdowns(config: &Config) -> Result<Option<Shutdowns>, StartError> {
+    let Some(directory) = &config.state_directory else { return Ok(None) };
+    let path = config.settings.root.proc.join("sys/kernel/random/boot_id");
+    match std::fs::read_to_string(&path) {
+        Ok(boot_id) => Shutdowns::open(directory, boot_id.trim()).map(Some).map_err(StartError::State),
+        Err(error) => {
+            let file = path.display();
+            tracing::warn!(%file, %error, "whether the machine is shut down cleanly can't be watched");
+            Ok(None)
+        }
     }
 }

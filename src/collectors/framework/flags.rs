@@ -70,11 +70,24 @@ enum Value {
     List(Vec<String>),
 }
 
+/// How the machine's last run ended.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LastShutdown {
+    /// Whether it was shut down; `None` if nobody knows.
+    pub clean: Option<bool>,
+    /// When it was last alive, in seconds since 1970 UTC.
+    pub alive_seconds: Option<f64>,
+    /// The runs without a shutdown since this is watched.
+    pub unclean_total: u64,
+}
+
 /// What collectors are made from: the host's root and the flags that were given.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
     /// The host to read.
     pub root: Root,
+    /// How the machine's last run ended, where that is being watched.
+    pub last_shutdown: Option<LastShutdown>,
     given: HashMap<&'static str, Value>,
     running: HashSet<&'static str>,
 }

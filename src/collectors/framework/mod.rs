@@ -23,7 +23,7 @@ pub(crate) use attributes::{Attribute, AttributeTable, DeviceClass, Info, InfoTa
 pub(crate) use branches::{Branch, Branches};
 pub(crate) use count::{read_count, read_number};
 pub use filter::Filter;
-pub use flags::{BuildError, Flag, FlagKind, Settings};
+pub use flags::{BuildError, Flag, FlagKind, LastShutdown, Settings};
 pub(crate) use key_counts::key_counts;
 pub(crate) use keyed::{Key, KeyedTable};
 pub(crate) use names::{name_part, numbered};

@@ -185,7 +185,13 @@ mod tests {
              problems=NodeOOMKill,NodeSwapStorm scrape_duration_seconds=0.0131 scrape_samples=677\n"
         );
         let nothing = Vitals::default();
-        entry = Entry { vitals: &nothing, problems: &[], missed: 2, error: Some("connect: \u{1b}[31m\nrefused"), ..entry };
+        entry = Entry {
+            vitals: &nothing,
+            problems: &[],
+            missed: 2,
+            error: Some("connect: \u{1b}[31m\nrefused"),
+            ..entry
+        };
         line.clear();
         write_line(&mut line, &entry);
         assert_eq!(
