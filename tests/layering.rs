@@ -32,7 +32,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("rustls", &["web"]),
     ("rustls_native_certs", &["web"]),
     ("serde", &["vitals", "exporter", "scrape_log"]),
-    ("serde_json", &["base", "exporter", "scrape_log"]),
+    ("serde_json", &["base", "vitals", "exporter", "scrape_log"]),
     ("serde_saphyr", &["scrape_log"]),
     ("sysinfo", &["collectors"]),
     ("thiserror", &["*"]),
