@@ -29,6 +29,7 @@ const TESTS: [&str; 4] =
 const FROM_ELSEWHERE: &[(&str, &str)] = &[
     ("up", "of Prometheus itself"),
     ("node_hwmon_fan_alarm", "made by rule from the files of a chip; no fixture has this one"),
+    ("vitals_last_shutdown_clean", "comes after a boot; tests/shutdowns.rs has it"),
     ("vitals_temperature_celsius", "virtual machines have no sensors"),
     ("vitals_temperature_critical_celsius", "virtual machines have no sensors"),
     ("smartmon_device_smart_available", "smartmon.sh, through the textfile collector"),

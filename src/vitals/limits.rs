@@ -72,6 +72,8 @@ macro_rules! limits {
 limits! {
     TARGET_DOWN = at("TargetDown", Critical, &[0.0]);
     REBOOTED = at("NodeRebooted", Info, &[900.0]);
+    // The second number is how long it is news, in seconds.
+    UNCLEAN_SHUTDOWN = at("NodeUncleanShutdown", Warning, &[0.0, 21_600.0]);
     // The second number is how far the trend is looked ahead, in seconds.
     SPACE_FILLING = within(SIX_HOURS, "NodeFilesystemSpaceFillingUp", Warning, &[0.40, 86_400.0, 0.0]);
     SPACE_FILLING_FAST = within(SIX_HOURS, "NodeFilesystemSpaceFillingUp", Critical, &[0.20, 14_400.0, 0.0]);

@@ -108,15 +108,21 @@ impl<'a> Checks<'a> {
     }
 
     fn restart(&mut self) {
-        let Some(uptime) = self.vitals.uptime_seconds.filter(|up| *up < limits::REBOOTED.threshold()) else {
-            return;
-        };
-        let how = match self.page.gauge(Gauge::LastShutdownClean) {
-            Some(clean) if clean > 0.0 => ", after a clean shutdown",
-            Some(_) => ", after it had gone without a shutdown",
-            None => "",
-        };
-        self.host(&limits::REBOOTED, format!("restarted {} ago{how}", span(uptime)));
+        let Some(uptime) = self.vitals.uptime_seconds else { return };
+        let clean = self.page.gauge(Gauge::LastShutdownClean);
+        if uptime < limits::REBOOTED.threshold() {
+            let how = if clean == Some(1.0) { ", after a shutdown" } else { "" };
+            self.host(&limits::REBOOTED, format!("restarted {} ago{how}", span(uptime)));
+        }
+        let news = limits::UNCLEAN_SHUTDOWN.thresholds.get(1).copied().unwrap_or(0.0);
+        if clean == Some(limits::UNCLEAN_SHUTDOWN.threshold()) && uptime < news {
+            let started = self.at as f64 / 1000.0 - uptime;
+            let gone = self.page.gauge(Gauge::LastAlive).map(|alive| started - alive);
+            let gone =
+                gone.filter(|gone| *gone > 0.0).map(|gone| format!(", and was away for {}", span(gone)));
+            let sentence = format!("had gone without a shutdown{}", gone.unwrap_or_default());
+            self.host(&limits::UNCLEAN_SHUTDOWN, sentence);
+        }
     }
 
     fn space(&mut self) {

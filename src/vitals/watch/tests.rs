@@ -213,14 +213,19 @@ fn a_restart_is_told_with_its_manner() {
     let page =
         |uptime: f64, more: &str| format!("node_time_seconds 0\nnode_boot_time_seconds -{uptime}\n{more}");
     for (more, expected) in [
-        ("", "restarted 5 min ago"),
-        ("vitals_last_shutdown_clean 1\n", "restarted 5 min ago, after a clean shutdown"),
-        ("vitals_last_shutdown_clean 0\n", "restarted 5 min ago, after it had gone without a shutdown"),
+        ("", &["restarted 5 min ago"][..]),
+        ("vitals_last_shutdown_clean 1\n", &["restarted 5 min ago, after a shutdown"]),
+        (
+            "vitals_last_shutdown_clean 0\nvitals_last_alive_timestamp_seconds -420\n",
+            &["had gone without a shutdown, and was away for 2 min", "restarted 5 min ago"],
+        ),
     ] {
         let host = Host::default().scraped(&page(300.0, more));
-        assert_eq!(host.sentences(), [expected]);
-        assert_eq!(host.problems(), [("NodeRebooted", "info")]);
+        assert_eq!(host.sentences(), expected);
+        assert_eq!(host.problems().last(), Some(&("NodeRebooted", "info")));
     }
+    let host = Host::default().scraped(&page(20_000.0, "vitals_last_shutdown_clean 0\n"));
+    assert_eq!(host.problems(), [("NodeUncleanShutdown", "warning")]);
     assert!(Host::default().scraped(&page(900.0, "")).problems().is_empty());
 }
 
