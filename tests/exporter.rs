@@ -260,3 +260,22 @@ fn wrong_flags_exit_with_64_and_a_port_in_use_with_1() {
     let text = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.code() == Some(1) && text.contains("another exporter"), "{text}");
 }
+
+#[test]
+fn how_the_host_is_comes_as_json() {
+    let running = start(&[]);
+    let response = get(&running, "/api/v1/vitals?recent");
+    assert_eq!((response.status, response.header("content-type")), (200, Some("application/json")));
+    let status: serde_json::Value = serde_json::from_slice(&response.body).unwrap();
+    let host = &status["hosts"][0];
+    assert_eq!(
+        (&host["state"], host["recent"]["at_milliseconds"].as_array().unwrap().len()),
+        (&"up".into(), 1)
+    );
+    let response = get(&running, "/metrics");
+    let page = response.text();
+    let total = page.lines().find_map(|line| line.strip_prefix("node_memory_MemTotal_bytes ")).unwrap();
+    assert_eq!(host["vitals"]["memory_total_bytes"].as_f64(), total.parse().ok());
+    assert!(page.contains(&format!("nodename={}", host["name"])), "{host}");
+    assert_eq!(get(&running, "/api/v1/vitals?recent=%zz").status, 400);
+}

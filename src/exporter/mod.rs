@@ -7,6 +7,7 @@ mod absent;
 pub mod args;
 mod args_file;
 mod gather;
+mod live;
 mod pages;
 mod query;
 mod routes;

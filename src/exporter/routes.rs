@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | `/metrics` (`--web.telemetry-path`) | GET, HEAD | the page of metrics; `collect[]`, `exclude[]` |
 //! | `/` | GET, HEAD | the landing page, unless the metrics are there |
+//! | `/api/v1/vitals` | GET, HEAD | how the host is, as [`crate::vitals::status`] describes it; `recent` |
 //! | `/-/healthy` | GET, HEAD | 200 while the program runs |
 //! | `/-/ready` | GET, HEAD | 200 once scrapes are answered, which is from the first moment on |
 //!
@@ -18,14 +19,19 @@ use hyper::http::request::Parts;
 use hyper::{Method, Response, StatusCode};
 
 use super::gather::{Gatherer, PageKey};
+use super::live::{self, Live};
 use super::self_metrics::SelfMetrics;
 use super::{Config, pages, query};
+use crate::exposition::Format;
 use crate::web::answer::{self, plain};
-use crate::web::negotiate;
 use crate::web::server::Handler;
+use crate::web::{self, negotiate};
 
 /// What the landing page may do in a browser: have styles.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'";
+
+/// The path of how the host is.
+const VITALS: &str = "/api/v1/vitals";
 
 /// The handler of all requests.
 #[derive(Clone)]
@@ -36,6 +42,7 @@ struct Inner {
     max_requests: usize,
     landing_page: Bytes,
     gatherer: Gatherer,
+    live: Live,
     metrics: Arc<SelfMetrics>,
 }
 
@@ -47,6 +54,7 @@ impl Routes {
             max_requests: config.max_requests,
             landing_page,
             gatherer,
+            live: Live::default(),
             metrics,
         }))
     }
@@ -80,7 +88,7 @@ impl Handler for Routes {
 impl Inner {
     /// The path if it is one of those above, `other` if not, so that peers can't make up labels.
     fn route<'a>(&'a self, path: &str) -> &'a str {
-        let routes = [&self.telemetry_path, "/", "/-/healthy", "/-/ready"];
+        let routes = [&self.telemetry_path, "/", VITALS, "/-/healthy", "/-/ready"];
         routes.into_iter().find(|route| *route == path).unwrap_or("other")
     }
 
@@ -90,6 +98,7 @@ impl Inner {
         }
         match route {
             "/" => answer::html(self.landing_page.clone(), POLICY),
+            VITALS => answer::compressed(self.vitals(request).await, &request.headers),
             "/-/healthy" => plain(StatusCode::OK, "vitals-exporter is healthy.\n"),
             "/-/ready" => plain(StatusCode::OK, "vitals-exporter is ready.\n"),
             _ => plain(StatusCode::NOT_FOUND, "404 page not found\n"),
@@ -107,6 +116,24 @@ impl Inner {
         };
         self.metrics.scrapes.with_label_values(&[response.status().as_str()]).inc();
         response
+    }
+
+    async fn vitals(&self, request: &Parts) -> Response<Bytes> {
+        let wanted: Result<Vec<_>, _> = web::query::pairs(request.uri.query().unwrap_or("")).collect();
+        let with_recent = match wanted {
+            Ok(pairs) => pairs.iter().any(|(name, _)| name == "recent"),
+            Err(problem) => return plain(StatusCode::BAD_REQUEST, format!("{problem}\n")),
+        };
+        if !self.live.is_fresh() {
+            let names = self.gatherer.names().iter().copied().filter(|name| live::COLLECTORS.contains(name));
+            let key = PageKey { collectors: Some(names.collect()), format: Format::Text, gzip: false };
+            match self.gatherer.page(key, negotiate::time_to_answer(&request.headers)).await {
+                Ok(page) => self.live.take(Ok(&page)),
+                Err(error) => self.live.take(Err(&error.to_string())),
+            }
+        }
+        let status = serde_json::to_vec(&self.live.status(with_recent));
+        answer::json(StatusCode::OK, status.unwrap_or_else(|error| unreachable!("keys are text: {error}")))
     }
 
     async fn page(&self, request: &Parts) -> Response<Bytes> {

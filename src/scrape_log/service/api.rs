@@ -123,8 +123,9 @@ pub(super) fn bad_data(error: &str) -> Response<bytes::Bytes> {
     answer(StatusCode::BAD_REQUEST, &Answer::Error { error_type: "bad_data", error })
 }
 
-fn answer(status: StatusCode, answer: &Answer<'_>) -> Response<bytes::Bytes> {
-    let text = serde_json::to_vec(answer).unwrap_or_else(|error| unreachable!("only text: {error}"));
+/// `value` as JSON.
+pub(super) fn answer(status: StatusCode, value: &impl Serialize) -> Response<bytes::Bytes> {
+    let text = serde_json::to_vec(value).unwrap_or_else(|error| unreachable!("keys are text: {error}"));
     answer::json(status, text)
 }
 

@@ -6,6 +6,7 @@
 mod api;
 mod page;
 mod routes;
+mod vitals;
 
 use std::io;
 use std::net::SocketAddr;

@@ -5,6 +5,7 @@
 //! | `/` | GET, HEAD | leads to `/targets` |
 //! | `/targets` | GET, HEAD | the targets, for people |
 //! | `/api/v1/targets` | GET, HEAD | the targets, as Prometheus gives them; `state`, `scrapePool` |
+//! | `/api/v1/vitals` | GET, HEAD | how the hosts are, as [`crate::vitals::status`] describes it; `recent` |
 //! | `/metrics` | GET, HEAD | what the recorder counts about itself |
 //! | `/-/healthy` | GET, HEAD | 200 while the program runs |
 //! | `/-/ready` | GET, HEAD | 200 once recording has begun, 503 before |
@@ -26,15 +27,15 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::api::{self, Selection};
-use super::{Shared, page};
+use super::{Shared, page, vitals};
 use crate::exposition::Exposition;
 use crate::scrape_log::schedule::wall_milliseconds;
 use crate::web::answer::{self, plain};
 use crate::web::negotiate;
 use crate::web::server::Handler;
 
-const PATHS: [&str; 7] =
-    ["/", "/targets", "/api/v1/targets", "/metrics", "/-/healthy", "/-/ready", "/-/reload"];
+const PATHS: [&str; 8] =
+    ["/", "/targets", "/api/v1/targets", "/api/v1/vitals", "/metrics", "/-/healthy", "/-/ready", "/-/reload"];
 /// How long a reload may take, which reads files and compares targets.
 const RELOAD_TIME: Duration = Duration::from_secs(60);
 
@@ -92,6 +93,7 @@ impl Routes {
             "/" => to_targets(),
             "/targets" => self.page(request, |inner, _| inner.targets_page()).await,
             "/api/v1/targets" => self.page(request, Inner::targets_api).await,
+            "/api/v1/vitals" => self.page(request, Inner::vitals_api).await,
             "/metrics" => self.page(request, Inner::metrics).await,
             "/-/healthy" => plain(StatusCode::OK, "scrape-log is healthy.\n"),
             "/-/ready" if self.0.shared.readiness.has_begun() => {
@@ -146,6 +148,11 @@ impl Inner {
             Ok(selection) => api::targets(&self.shared.registry.snapshot(), &selection, &self.host),
             Err(problem) => api::bad_data(&problem),
         }
+    }
+
+    fn vitals_api(&self, request: &Parts) -> Response<Bytes> {
+        let query = request.uri.query().unwrap_or("");
+        vitals::answer(&self.shared.registry.snapshot(), query, wall_milliseconds())
     }
 
     fn metrics(&self, request: &Parts) -> Response<Bytes> {
