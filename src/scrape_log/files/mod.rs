@@ -22,7 +22,7 @@ use super::store::SAMPLES_WINDOW_SECONDS;
 pub(super) use line::{Sample, check_series, check_value, parse_series, samples};
 pub(super) use metadata::Metadata;
 pub(super) use reader::{Rest, Scrape, ScrapeReader};
-pub(super) use scrapes::TargetScrapes;
+pub(super) use scrapes::{Problem, TargetScrapes};
 pub(super) use series::SeriesMap;
 pub(super) use source::Source;
 pub(super) use storage::{Entry, SamplesFile, Storage, Target, files_within};
