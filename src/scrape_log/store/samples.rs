@@ -214,6 +214,11 @@ impl Samples {
         let open = self.open.as_ref()?;
         Some(self.directory.path.join(open.id.name.text(Form::Plain)))
     }
+
+    /// The files that are not closed yet, and where their whole records end.
+    pub(super) fn held(&self) -> Vec<(FileName, u64)> {
+        self.open.iter().chain(&self.failed).map(|open| (open.id.name, open.file.len())).collect()
+    }
 }
 
 impl Drop for Samples {
