@@ -21,10 +21,11 @@ use crate::base::shutdown::Shutdown;
 use crate::exposition::Format;
 use crate::web::client::{Client, Page, Prepared};
 
-/// Large pages are recorded one after another: their lines take several times the memory of the page, and hostile
-/// targets may be many. How long each holds the others up is for this machine to say, not for a peer.
+/// One large page at a time is in the queue to the recording thread; the others wait outside. So a usual page waits for
+/// one large page at most, however many targets have any.
 static LARGE_PAGES: Semaphore = Semaphore::const_new(1);
 const LARGE_PAGE_BYTES: usize = 1 << 20;
+
 /// What all tasks share.
 pub(super) struct Shared {
     pub(super) storage: Arc<Storage>,
