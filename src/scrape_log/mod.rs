@@ -26,6 +26,7 @@ pub mod config;
 mod descriptors;
 mod discovery;
 mod files;
+mod hashed;
 mod health;
 pub mod labels;
 mod lines;

@@ -8,10 +8,12 @@
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, spawn_blocking};
 
+use super::lines::Workspace;
+
 /// Pages that may wait. Each is a scrape's worth of memory.
 const WAITING: usize = 32;
 
-type Job = Box<dyn FnOnce() + Send>;
+type Job = Box<dyn FnOnce(&mut Workspace) + Send>;
 
 /// The way to the thread. It ends when the last clone is gone.
 #[derive(Clone, Debug)]
@@ -22,10 +24,11 @@ impl Recording {
     pub(super) fn start() -> (Self, JoinHandle<()>) {
         let (sender, mut receiver) = mpsc::channel::<Job>(WAITING);
         let thread = spawn_blocking(move || {
+            let mut workspace = Workspace::default();
             let mut jobs = Vec::with_capacity(WAITING);
             while receiver.blocking_recv_many(&mut jobs, WAITING) > 0 {
                 for job in jobs.drain(..) {
-                    job();
+                    job(&mut workspace);
                 }
             }
         });
@@ -33,7 +36,7 @@ impl Recording {
     }
 
     /// Has `job` done after all that were given before. Says whether there is still a thread to do it.
-    pub(super) async fn give(&self, job: impl FnOnce() + Send + 'static) -> bool {
+    pub(super) async fn give(&self, job: impl FnOnce(&mut Workspace) + Send + 'static) -> bool {
         self.0.send(Box::new(job)).await.is_ok()
     }
 }
@@ -50,14 +53,14 @@ mod tests {
         let done = Arc::new(Mutex::new(Vec::new()));
         for number in 0..100 {
             let done = Arc::clone(&done);
-            assert!(recording.give(move || done.lock().unwrap().push(number)).await);
+            assert!(recording.give(move |_| done.lock().unwrap().push(number)).await);
         }
         drop(recording);
         thread.await.unwrap();
         assert_eq!(*done.lock().unwrap(), (0..100).collect::<Vec<_>>());
         let (recording, thread) = Recording::start();
-        assert!(recording.give(|| panic!("a mistake")).await);
+        assert!(recording.give(|_| panic!("a mistake")).await);
         assert!(thread.await.unwrap_err().is_panic());
-        assert!(!recording.give(|| ()).await);
+        assert!(!recording.give(|_| ()).await);
     }
 }

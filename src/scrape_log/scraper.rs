@@ -8,7 +8,7 @@ use tokio::sync::{Semaphore, oneshot, watch};
 use super::budget::Budget;
 use super::config::Job;
 use super::health::{Failure, Health};
-use super::lines::{SYNTHETIC_SAMPLES, Scrape, Summary};
+use super::lines::{SYNTHETIC_SAMPLES, Scrape, Summary, Workspace};
 use super::metrics::{Metrics, ScrapeFigures, ScrapeResult};
 use super::pages::Pages;
 use super::recorder::{Moment, Recorded, Recorder};
@@ -21,10 +21,11 @@ use crate::base::shutdown::Shutdown;
 use crate::exposition::Format;
 use crate::web::client::{Client, Page, Prepared};
 
-/// Large pages are recorded one after another: their lines take several times the memory of the page, and hostile
-/// targets may be many. How long each holds the others up is for this machine to say, not for a peer.
+/// One large page at a time is in the queue to the recording thread; the others wait outside. So a usual page waits for
+/// one large page at most, however many targets have any.
 static LARGE_PAGES: Semaphore = Semaphore::const_new(1);
 const LARGE_PAGE_BYTES: usize = 1 << 20;
+
 /// What all tasks share.
 pub(super) struct Shared {
     pub(super) storage: Arc<Storage>,
@@ -142,8 +143,8 @@ pub(super) async fn run(
                 if fetched.page.len() > LARGE_PAGE_BYTES { LARGE_PAGES.acquire().await.ok() } else { None };
             let (ledger, entry, on_thread) =
                 (Arc::clone(&ledger), Arc::clone(&present.entry), Arc::clone(&shared));
-            let job = move || {
-                lock(&ledger).record(fetched, &entry, &on_thread);
+            let job = move |workspace: &mut Workspace| {
+                lock(&ledger).record(workspace, fetched, &entry, &on_thread);
                 drop((turn, last_is_recorded));
             };
             shared.recording.give(job).await
@@ -154,7 +155,7 @@ pub(super) async fn run(
         }
     }
     let (done, closed) = oneshot::channel::<()>();
-    let job = move || {
+    let job = move |_: &mut Workspace| {
         lock(&ledger).recorder.close();
         drop(done);
     };
@@ -176,7 +177,7 @@ async fn change(
     }
     let is_new_interval = old.target.interval() != new.target.interval();
     let (ledger, new, storage) = (Arc::clone(ledger), Arc::clone(new), Arc::clone(&shared.storage));
-    let job = move || {
+    let job = move |_: &mut Workspace| {
         let mut ledger = lock(&ledger);
         let Assignment { target, job, .. } = &*new;
         if is_new_interval {
@@ -197,7 +198,7 @@ fn lock(ledger: &Mutex<Ledger>) -> MutexGuard<'_, Ledger> {
 }
 
 impl Ledger {
-    fn record(&mut self, fetched: Fetched, entry: &Entry, shared: &Shared) {
+    fn record(&mut self, workspace: &mut Workspace, fetched: Fetched, entry: &Entry, shared: &Shared) {
         let Fetched { page, format, failure, stamp, tick, started, duration } = fetched;
         let error = failure.as_ref().map(ToString::to_string);
         let scrape = Scrape {
@@ -209,7 +210,7 @@ impl Ledger {
             },
         };
         let moment = Moment { clock_went_back: stamp.clock_went_back, missed: tick.missed };
-        let Recorded { summary, stored } = self.recorder.record(&scrape, moment, entry.watch());
+        let Recorded { summary, stored } = self.recorder.record(workspace, &scrape, moment, entry.watch());
         shared.metrics.note_scrape(&ScrapeFigures {
             result: result(failure.as_ref(), &summary),
             duration,

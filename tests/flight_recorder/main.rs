@@ -7,6 +7,7 @@ mod common;
 mod crashes;
 mod disk;
 mod hostile;
+mod large;
 mod numbered;
 #[allow(dead_code, reason = "the tests of the client use more of it")]
 #[path = "../scrape_log/peer.rs"]

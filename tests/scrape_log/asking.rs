@@ -1,5 +1,6 @@
 //! What the tests of the client ask with.
 
+use super::peer::Peer;
 use std::sync::Arc;
 use std::time::Duration;
 use vitals::web::client::{
@@ -8,6 +9,8 @@ use vitals::web::client::{
 
 /// Longer than anything takes that works.
 pub const LONG: Duration = Duration::from_secs(20);
+/// Time for what is quick.
+pub const SHORT: Duration = Duration::from_millis(300);
 
 pub fn prepare(http: HttpSettings) -> Result<Arc<Prepared>, SetupError> {
     let settings = Settings {
@@ -23,6 +26,11 @@ pub fn prepare(http: HttpSettings) -> Result<Arc<Prepared>, SetupError> {
 
 pub fn connect(url: &str, http: HttpSettings) -> Client {
     Client::new(Endpoint::parse(url).unwrap(), prepare(http).unwrap())
+}
+
+/// A client of this peer.
+pub fn client(peer: &Peer) -> Client {
+    connect(&peer.url(), HttpSettings::default())
 }
 
 pub fn block_on<T>(future: impl Future<Output = T>) -> T {
@@ -41,4 +49,9 @@ pub async fn fetch(client: &mut Client, deadline: Duration) -> Result<String, Fe
 /// One fetch by a client of its own.
 pub fn fetch_from(url: &str, http: HttpSettings) -> Result<String, FetchError> {
     block_on(async { fetch(&mut connect(url, http), LONG).await })
+}
+
+/// One fetch from this peer by a client of its own.
+pub fn fetch_once(peer: &Peer, deadline: Duration) -> Result<String, FetchError> {
+    block_on(async { fetch(&mut client(peer), deadline).await })
 }

@@ -10,6 +10,7 @@ mod common;
 mod configured;
 mod credentials;
 mod discovery;
+mod limits;
 mod memory;
 mod pages;
 mod peer;

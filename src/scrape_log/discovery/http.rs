@@ -44,7 +44,10 @@ pub(super) async fn run(
     source: u64,
     found: mpsc::Sender<Found>,
 ) {
-    let mut client = match client(&url, refresh_interval, &http) {
+    let place = url.clone();
+    // The files of its settings are read.
+    let client = spawn_blocking(move || client(&place, refresh_interval, &http)).await;
+    let mut client = match client.unwrap_or_else(|error| Err(format!("please report this: {error}"))) {
         Ok(client) => client,
         Err(error) => return tracing::error!(url, error, "can't get targets from this URL"),
     };

@@ -1,7 +1,6 @@
 //! Something worked out once per series instead of once per sample.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasher, BuildHasherDefault, Hasher};
+use crate::scrape_log::hashed::{HashedMap, hash};
 
 /// Beyond so many series the map starts anew, so that its memory has an end.
 const MAX_SERIES: usize = 1 << 17;
@@ -9,44 +8,23 @@ const MAX_SERIES: usize = 1 << 17;
 /// What is known about series, by their text.
 #[derive(Debug)]
 pub(in crate::scrape_log) struct SeriesMap<T> {
-    hasher: foldhash::quality::RandomState,
-    known: HashMap<u64, T, BuildHasherDefault<Hashed>>,
+    known: HashedMap<T>,
 }
 
 impl<T> Default for SeriesMap<T> {
     fn default() -> Self {
-        Self { hasher: foldhash::quality::RandomState::default(), known: HashMap::default() }
+        Self { known: HashedMap::default() }
     }
 }
 
 impl<T> SeriesMap<T> {
     /// What is known about the series, or what `find` finds out about it.
     pub(in crate::scrape_log) fn get(&mut self, series: &[u8], find: impl FnOnce() -> T) -> &mut T {
-        let mut hasher = self.hasher.build_hasher();
-        hasher.write(series);
-        let hash = hasher.finish();
+        let hash = hash(series);
         if self.known.len() >= MAX_SERIES && !self.known.contains_key(&hash) {
             self.known.clear();
         }
         self.known.entry(hash).or_insert_with(find)
-    }
-}
-
-/// A hasher for keys that are hashes already.
-#[derive(Debug, Default)]
-struct Hashed(u64);
-
-impl Hasher for Hashed {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, _: &[u8]) {
-        unreachable!("keys are whole hashes, which come through write_u64");
-    }
-
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
     }
 }
 

@@ -13,7 +13,6 @@
 //!   page's samples that were written. With it a reader knows that the scrape is whole, see
 //!   `store::recover`. Names that this program writes itself get `exported_` put before them
 //!   when they come from a page.
-
 //!
 //! Nearly all lines of a page are those of the page before but for the value, and are not read again: see `plan`.
 
@@ -28,7 +27,6 @@ pub(super) use series::Rules;
 pub(super) use synthetic::{COMMIT_MARK, SYNTHETIC_SAMPLES};
 
 use std::borrow::Cow;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::exposition::Format;
@@ -56,7 +54,7 @@ pub(super) struct Lines {
     metadata_due: bool,
 }
 
-/// What it takes to make lines, shared by targets that take turns.
+/// What it takes to make lines. One serves all targets, which take turns.
 #[derive(Debug, Default)]
 pub(super) struct Workspace {
     /// The scrape under construction.
@@ -96,32 +94,14 @@ pub(super) struct Summary {
     pub(super) first_bad_line: Option<String>,
 }
 
-/// Workspaces that nobody uses. Scrapes that are recorded at the same time have one each.
-static IDLE: Mutex<Vec<Workspace>> = Mutex::new(Vec::new());
-/// More than this many are not kept.
-const MAX_IDLE: usize = 2;
-
 impl Workspace {
-    /// Lends a workspace for one scrape.
-    pub(super) fn lend<T>(work: impl FnOnce(&mut Workspace) -> T) -> T {
-        let idle = || IDLE.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut workspace = idle().pop().unwrap_or_default();
-        let result = work(&mut workspace);
-        workspace.give_memory_back();
-        let mut idle = idle();
-        if idle.len() < MAX_IDLE {
-            idle.push(workspace);
-        }
-        result
-    }
-
     /// The lines of the last call of [`Lines::write`].
     pub(super) fn record(&self) -> &[u8] {
         &self.record
     }
 
-    /// Lets go of the memory that one large page took.
-    fn give_memory_back(&mut self) {
+    /// Lets go of the lines, and of the memory that one large page took.
+    pub(super) fn give_memory_back(&mut self) {
         self.record.clear();
         release(&mut self.record);
         self.scratch.shrink(KEPT_SERIES);

@@ -1,11 +1,12 @@
 //! A walk over a page: each line to the record, by the plan where the line is known.
 
 use super::labels;
-use super::plan::{Entry, Kind, Plan, Recall, hash};
+use super::plan::{Entry, Kind, Plan, Recall};
 use super::series::{Fate, Speller, push_name};
 use super::value::{self, Tail};
 use super::{MAX_SCRAPE_BYTES, Summary, Workspace};
 use crate::exposition::{Format, Line, ParseError, Parser, Sample, push_parts, write_value};
+use crate::scrape_log::hashed::hash;
 use crate::vitals::{Interest, Observation};
 
 /// The last line of a page in OpenMetrics.

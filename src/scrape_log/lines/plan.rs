@@ -4,28 +4,13 @@
 //! that was read: a hash of its text up to the value, and what became of it. A line that is found again costs a hash
 //! and a copy; only others are parsed, relabelled and checked.
 
-use std::collections::{HashMap, HashSet};
-use std::hash::{BuildHasher, BuildHasherDefault, Hasher};
-use std::sync::LazyLock;
-
-use foldhash::quality::RandomState;
-
+use crate::scrape_log::hashed::{HashedMap, HashedSet, hash};
 use crate::vitals::Interest;
 
 /// A page of more lines is understood anew each time, so that one target can't hold much memory.
 const MAX_ENTRIES: usize = 1 << 16;
 /// A text in the arena ends with this, which no line has inside.
 const END_OF_TEXT: u8 = b'\n';
-
-/// The seed differs from one process to the next: a page can't aim at equal hashes.
-static HASHES: LazyLock<RandomState> = LazyLock::new(RandomState::default);
-
-/// The hash of some bytes, the same as long as the process runs.
-pub(super) fn hash(bytes: &[u8]) -> u64 {
-    let mut hasher = HASHES.build_hasher();
-    hasher.write(bytes);
-    hasher.finish()
-}
 
 /// A line of the last page, or a run of its comments.
 #[derive(Clone, Copy, Debug)]
@@ -126,33 +111,12 @@ impl Scratch {
     }
 }
 
-/// A hasher for keys that are hashes already.
-#[derive(Debug, Default)]
-pub(super) struct AlreadyHashed(u64);
-
-impl Hasher for AlreadyHashed {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        // Only whole hashes are keys here, and they come through write_u64.
-        for &byte in bytes {
-            self.0 = (self.0 << 8) | u64::from(byte);
-        }
-    }
-
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
-    }
-}
-
 /// The memory for following a plan, which targets share.
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
     next: Plan,
-    by_hash: HashMap<u64, u32, BuildHasherDefault<AlreadyHashed>>,
-    series: HashSet<u64, BuildHasherDefault<AlreadyHashed>>,
+    by_hash: HashedMap<u32>,
+    series: HashedSet,
 }
 
 impl Scratch {

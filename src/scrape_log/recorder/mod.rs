@@ -61,9 +61,15 @@ impl Recorder {
 
     /// Writes one scrape and shows it to `watch`. Trouble with the files is logged when it begins and ends, and never ends
     /// the recording.
-    pub(super) fn record(&mut self, scrape: &Scrape<'_>, moment: Moment, watch: &Mutex<Watch>) -> Recorded {
-        let (summary, written) =
-            Workspace::lend(|workspace| self.write_samples(workspace, scrape, moment.clock_went_back));
+    pub(super) fn record(
+        &mut self,
+        workspace: &mut Workspace,
+        scrape: &Scrape<'_>,
+        moment: Moment,
+        watch: &Mutex<Watch>,
+    ) -> Recorded {
+        let (summary, written) = self.write_samples(workspace, scrape, moment.clock_went_back);
+        workspace.give_memory_back();
         if written.is_err() {
             self.lines.forget_metadata();
             self.samples.not_stored();

@@ -63,6 +63,15 @@ impl FileName {
         Self { end_seconds, start_seconds, number, kind }
     }
 
+    /// The number from which on a file that begins at this time sorts behind this one.
+    pub(super) fn next_number(self, milliseconds: i64) -> u16 {
+        if Self::new(self.kind, milliseconds, self.number) == self {
+            self.number.saturating_add(1)
+        } else {
+            0
+        }
+    }
+
     pub(in crate::scrape_log) fn kind(self) -> Kind {
         self.kind
     }
@@ -201,6 +210,13 @@ mod tests {
         ] {
             assert_eq!(FileName::new(kind, NOON + after, 0).end_seconds(), want);
         }
+    }
+
+    #[test]
+    fn numbers_go_on_within_a_second() {
+        let name = FileName::new(Kind::Samples, NOON, 3);
+        assert_eq!([0, 999, 1000, -1].map(|after| name.next_number(NOON + after)), [4, 4, 0, 0]);
+        assert_eq!(FileName::new(Kind::Samples, NOON, u16::MAX).next_number(NOON), u16::MAX);
     }
 
     #[test]

@@ -255,7 +255,7 @@ impl Storage {
         // Struck out first: whoever compresses it sees that, and does not bring it back.
         let Some(bytes) = self.index().remove_closed(id) else { return 0 };
         let mut outcome: io::Result<()> = Ok(());
-        for form in [Form::Plain, Form::Compressed] {
+        for form in [Form::Plain, Form::Compressed, Form::Unfinished] {
             outcome = outcome.and(remove_if_there(self.disk.as_ref(), &directory, &id.name.text(form)));
         }
         let path = directory.join(id.name.text(Form::Plain));

@@ -29,6 +29,8 @@ pub(in crate::scrape_log) struct Samples {
     open: Option<Open>,
     /// A file whose device failed before it had all records. They go into the next file.
     failed: Option<Open>,
+    /// The name that was used last. What it was given to may be gone.
+    last_name: Option<FileName>,
     last_record_bytes: u64,
 }
 
@@ -42,7 +44,7 @@ struct Open {
 
 impl Samples {
     pub(super) fn new(storage: Arc<Storage>, directory: Arc<TargetDirectory>) -> Self {
-        Self { storage, directory, open: None, failed: None, last_record_bytes: 0 }
+        Self { storage, directory, open: None, failed: None, last_name: None, last_record_bytes: 0 }
     }
 
     /// Sees to it that the right file for `timestamp_milliseconds` is open, and says whether it is still empty.
@@ -76,10 +78,12 @@ impl Samples {
         Ok(Ready::Empty)
     }
 
-    fn create(&self, timestamp_milliseconds: i64, window: u32) -> io::Result<Open> {
+    fn create(&mut self, timestamp_milliseconds: i64, window: u32) -> io::Result<Open> {
         let (storage, path) = (&self.storage, &self.directory.path);
         storage.disk.create_directory(path)?;
-        for number in 0..=MAX_FILES_PER_SECOND {
+        let first = self.last_name.map_or(0, |last| last.next_number(timestamp_milliseconds));
+        // Only when there are no more does a number come again that became free.
+        for number in (first..=MAX_FILES_PER_SECOND).chain(0..first) {
             let name = FileName::new(Kind::Samples, timestamp_milliseconds, number);
             let id = self.directory.file(name);
             if !storage.enter_open(id) {
@@ -88,6 +92,7 @@ impl Samples {
             let name = name.text(Form::Plain);
             match storage.with_room(0, || AppendFile::create(storage.disk.as_ref(), path, &name)) {
                 Ok(file) => {
+                    self.last_name = Some(id.name);
                     let late = !storage.options.sync_interval.is_zero();
                     let unsynced = late.then(|| Unsynced::new(file.file()));
                     return Ok(Open { file, id, window, seen_in_place: Instant::now(), unsynced });
@@ -213,6 +218,11 @@ impl Samples {
     pub(super) fn present(&self) -> Option<std::path::PathBuf> {
         let open = self.open.as_ref()?;
         Some(self.directory.path.join(open.id.name.text(Form::Plain)))
+    }
+
+    /// The files that are not closed yet, and where their whole records end.
+    pub(super) fn held(&self) -> Vec<(FileName, u64)> {
+        self.open.iter().chain(&self.failed).map(|open| (open.id.name, open.file.len())).collect()
     }
 }
 

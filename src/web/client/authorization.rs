@@ -8,43 +8,57 @@ use super::input::{Derived, Input};
 use super::{Credentials, SetupError};
 
 /// Makes the header of the credentials as they are now.
-pub(super) struct Authorization {
-    /// The type of `authorization`, such as `Bearer`; `None` with `basic_auth`.
-    kind: Option<String>,
-    header: Derived<HeaderValue>,
-}
+pub(super) struct Authorization(Derived<HeaderValue>);
 
 impl Authorization {
-    pub(super) fn new(credentials: &Credentials) -> Self {
-        let (kind, inputs) = match credentials {
+    /// Reads and checks the credentials. Blocks.
+    ///
+    /// # Errors
+    /// As [`Authorization::header`].
+    pub(super) fn new(credentials: &Credentials) -> Result<Self, SetupError> {
+        let header = match credentials {
             Credentials::Basic { username, password } => {
                 let username = Input::new("basic_auth.username", username);
-                (None, vec![username, Input::new("basic_auth.password", password)])
+                Derived::new(vec![username, Input::new("basic_auth.password", password)], |inputs| {
+                    match inputs {
+                        [username, password] => header(basic(username, password)?, password),
+                        _ => Err(not_whole()),
+                    }
+                })
             }
             Credentials::Authorization { kind, credentials } => {
-                (Some(kind.clone()), vec![Input::new("authorization.credentials", credentials)])
+                let kind = kind.clone();
+                Derived::new(vec![Input::new("authorization.credentials", credentials)], move |inputs| {
+                    match inputs {
+                        [credentials] => header(format!("{kind} {}", credentials.text()?), credentials),
+                        _ => Err(not_whole()),
+                    }
+                })
             }
         };
-        Self { kind, header: Derived::new(inputs) }
+        header.get_blocking()?;
+        Ok(Self(header))
     }
 
     /// The value of `Authorization`.
     ///
     /// # Errors
     /// A file can't be read, or the text can't be sent.
-    pub(super) fn header(&self) -> Result<HeaderValue, SetupError> {
-        self.header.get(|inputs| {
-            let (text, last) = match (&self.kind, inputs) {
-                (None, [username, password]) => (basic(username, password)?, password),
-                (Some(kind), [credentials]) => (format!("{kind} {}", credentials.text()?), credentials),
-                _ => return Err(SetupError("credentials: they are not whole".to_owned())),
-            };
-            let mut value = HeaderValue::try_from(text)
-                .map_err(|_| last.error("a line end or control character in it can't be sent"))?;
-            value.set_sensitive(true);
-            Ok(value)
-        })
+    pub(super) async fn header(&self) -> Result<HeaderValue, SetupError> {
+        self.0.get().await
     }
+}
+
+fn not_whole() -> SetupError {
+    SetupError("credentials: they are not whole".to_owned())
+}
+
+/// `last` is named if the text can't be sent.
+fn header(text: String, last: &Input) -> Result<HeaderValue, SetupError> {
+    let mut value = HeaderValue::try_from(text)
+        .map_err(|_| last.error("a line end or control character in it can't be sent"))?;
+    value.set_sensitive(true);
+    Ok(value)
 }
 
 /// RFC 7617.
@@ -66,7 +80,7 @@ mod tests {
     }
 
     fn header(credentials: &Credentials) -> Result<HeaderValue, SetupError> {
-        Authorization::new(credentials).header()
+        Authorization::new(credentials)?.0.get_blocking()
     }
 
     #[test]

@@ -181,7 +181,10 @@ pub(super) async fn connect(
     // Wrong files are found before the peer is bothered.
     let prepared = match place.scheme() {
         Scheme::Http => None,
-        Scheme::Https => Some(tls.prepare(place.host(), trusted)?),
+        Scheme::Https => {
+            *phase = Phase::Settings;
+            Some(tls.prepare(place.host(), trusted).await?)
+        }
     };
     *phase = Phase::Resolve;
     if trusted && place.host().parse::<IpAddr>().is_err() {

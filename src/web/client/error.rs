@@ -12,8 +12,10 @@ use super::tls::explain_broken;
 /// What a fetch was doing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Phase {
-    /// Looking up the host's name.
+    /// Reading the files of credentials and certificates.
     #[default]
+    Settings,
+    /// Looking up the host's name.
     Resolve,
     /// Connecting.
     Connect,
@@ -28,6 +30,7 @@ pub enum Phase {
 impl fmt::Display for Phase {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(match self {
+            Phase::Settings => "reading the files of its settings",
             Phase::Resolve => "looking up the name",
             Phase::Connect => "connecting",
             Phase::Tls => "in the TLS handshake",
@@ -166,6 +169,9 @@ impl FetchError {
                 "check that the exporter runs, listens on this address and is let through the firewall"
             }
             FetchError::Deadline { phase: Phase::Resolve, .. } => "check the resolver of this machine",
+            FetchError::Deadline { phase: Phase::Settings, .. } => {
+                "see whether the filesystem of its credentials and certificates answers"
+            }
             FetchError::Deadline { .. } => "give the target a longer timeout, or see why it is slow",
             FetchError::Setup(_) => "mend what the error names: it is read again at the next scrape",
             FetchError::Tls { remedy, .. } => remedy,

@@ -2,7 +2,9 @@
 
 use std::fmt::Display;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::{Secret, SetupError};
 use crate::base::watched::{self, Stamp};
@@ -63,6 +65,10 @@ impl Input {
         watched::read(path, MAX_FILE_BYTES).map_err(|error| self.error(error))
     }
 
+    fn is_file(&self) -> bool {
+        matches!(self.secret, Secret::File(_))
+    }
+
     /// What is known about the value without reading it; `None` if it is no file.
     fn stamp(&self) -> Result<Option<Stamp>, SetupError> {
         match &self.secret {
@@ -73,8 +79,57 @@ impl Input {
 }
 
 /// What is made of some inputs, and made again when one of their files has changed.
+///
+/// A filesystem may hang, for example that of a server that is away. The files are looked at on a blocking thread, by
+/// one look at a time, and only who needs what is in them waits.
 pub(super) struct Derived<T> {
+    source: Arc<Source<T>>,
+    /// The look that is under way. One that nobody waits for any more is waited for by the next who comes.
+    look: tokio::sync::Mutex<Option<JoinHandle<Result<T, SetupError>>>>,
+}
+
+impl<T: Clone + Send + 'static> Derived<T> {
+    /// Nothing is looked at yet.
+    pub(super) fn new(
+        inputs: Vec<Input>,
+        make: impl Fn(&[Input]) -> Result<T, SetupError> + Send + Sync + 'static,
+    ) -> Self {
+        let source = Source { inputs, make: Box::new(make), made: Mutex::new(None) };
+        Self { source: Arc::new(source), look: tokio::sync::Mutex::default() }
+    }
+
+    /// What is made of the inputs as they are now. Blocks.
+    ///
+    /// # Errors
+    /// As [`Derived::get`].
+    pub(super) fn get_blocking(&self) -> Result<T, SetupError> {
+        self.source.get()
+    }
+
+    /// What is made of the inputs as they are now. While nothing changes, this costs a look at each file.
+    ///
+    /// # Errors
+    /// A file is not there, or what is in it can't be used. Nothing old is given then: the file's owner has to see it.
+    pub(super) async fn get(&self) -> Result<T, SetupError> {
+        if let Some(value) = self.source.unchanging() {
+            return Ok(value);
+        }
+        let mut look = self.look.lock().await;
+        let running = look.get_or_insert_with(|| {
+            let source = Arc::clone(&self.source);
+            spawn_blocking(move || source.get())
+        });
+        let found = running.await;
+        *look = None;
+        found.unwrap_or_else(|error| Err(SetupError(format!("please report this: {error}"))))
+    }
+}
+
+type Make<T> = dyn Fn(&[Input]) -> Result<T, SetupError> + Send + Sync;
+
+struct Source<T> {
     inputs: Vec<Input>,
+    make: Box<Make<T>>,
     made: Mutex<Option<Made<T>>>,
 }
 
@@ -84,17 +139,17 @@ struct Made<T> {
     value: T,
 }
 
-impl<T: Clone> Derived<T> {
-    pub(super) fn new(inputs: Vec<Input>) -> Self {
-        Self { inputs, made: Mutex::new(None) }
+impl<T: Clone> Source<T> {
+    /// What was made, if there are no files.
+    fn unchanging(&self) -> Option<T> {
+        if self.inputs.iter().any(Input::is_file) {
+            return None;
+        }
+        self.made().as_ref().map(|made| made.value.clone())
     }
 
-    /// What `make` makes of the inputs as they are now. While nothing changes, this costs a look at each file.
-    ///
-    /// # Errors
-    /// A file is not there, or `make` says so. Nothing old is given then: the file's owner has to see it.
-    pub(super) fn get(&self, make: impl FnOnce(&[Input]) -> Result<T, SetupError>) -> Result<T, SetupError> {
-        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+    fn get(&self) -> Result<T, SetupError> {
+        let mut made = self.made();
         if let Some(Made { stamps, value }) = &*made {
             let mut same = stamps.len() == self.inputs.len();
             for (input, stamp) in self.inputs.iter().zip(stamps) {
@@ -106,30 +161,38 @@ impl<T: Clone> Derived<T> {
         }
         *made = None;
         let mut stamps = self.inputs.iter().map(Input::stamp).collect::<Result<Vec<_>, _>>()?;
-        let value = make(&self.inputs)?;
+        let value = (self.make)(&self.inputs)?;
         if !stamps.iter().flatten().all(Stamp::is_settled) {
             stamps.clear();
         }
         Ok(made.insert(Made { stamps, value }).value.clone())
+    }
+
+    fn made(&self) -> MutexGuard<'_, Option<Made<T>>> {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::cell::Cell;
     use std::fs;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+    use tokio::time::timeout;
 
     #[test]
     fn a_value_is_made_again_when_its_file_changed_only() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("password");
         fs::write(&path, "one\n").unwrap();
-        let derived = Derived::new(vec![
+        let inputs = vec![
             Input::new("basic_auth.username", &Secret::Text("me".to_owned())),
             Input::new("basic_auth.password", &Secret::File(path.clone())),
-        ]);
-        let get = || derived.get(|inputs| Ok(format!("{}:{}", inputs[0].text()?, inputs[1].text()?)));
+        ];
+        let derived =
+            Derived::new(inputs, |inputs| Ok(format!("{}:{}", inputs[0].text()?, inputs[1].text()?)));
+        let get = || derived.get_blocking();
         assert_eq!(get().unwrap(), "me:one");
         // Of the same length and at the same moment: nothing but the content differs.
         fs::write(&path, " two").unwrap();
@@ -149,16 +212,44 @@ mod tests {
         // Any that nobody has just written.
         let settled = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
         assert!(Stamp::of(&settled).unwrap().is_settled());
-        let derived = Derived::new(vec![Input::new("k", &Secret::File(settled))]);
-        let count = Cell::new(0);
+        let count = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&count);
+        let derived = Derived::new(vec![Input::new("k", &Secret::File(settled))], move |inputs| {
+            counter.fetch_add(1, Ordering::SeqCst);
+            inputs[0].text()
+        });
         for _ in 0..3 {
-            let made = derived.get(|inputs| {
-                count.set(count.get() + 1);
-                inputs[0].text()
-            });
-            assert!(made.unwrap().contains("[package]"));
+            assert!(derived.get_blocking().unwrap().contains("[package]"));
         }
-        assert_eq!(count.get(), 1);
+        assert_eq!(count.load(Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test]
+    async fn a_file_that_hangs_holds_up_only_those_who_need_it() {
+        const NOW: Duration = Duration::ZERO;
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("password");
+        fs::write(&path, "one").unwrap();
+        let (release, hanging) = std::sync::mpsc::channel();
+        let hanging = Mutex::new(hanging);
+        let looks = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&looks);
+        let derived = Derived::new(vec![Input::new("k", &Secret::File(path))], move |inputs| {
+            counter.fetch_add(1, Ordering::SeqCst);
+            hanging.lock().unwrap().recv().unwrap();
+            inputs[0].text()
+        });
+        for _ in 0..3 {
+            // On the only thread of this runtime a look that blocked would be the end.
+            assert!(timeout(NOW, derived.get()).await.is_err());
+        }
+        let other =
+            Derived::new(vec![Input::new("k", &Secret::Text("two".to_owned()))], |inputs| inputs[0].text());
+        assert_eq!(other.get().await.unwrap(), "two");
+        assert_eq!(timeout(NOW, other.get()).await.unwrap().unwrap(), "two", "it has no files");
+        release.send(()).unwrap();
+        assert_eq!(derived.get().await.unwrap(), "one");
+        assert_eq!(looks.load(Ordering::SeqCst), 1, "one thread for all who waited");
     }
 
     #[test]

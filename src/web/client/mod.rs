@@ -158,8 +158,9 @@ impl Client {
         };
         let prepared = &*self.prepared;
         let limits = prepared.limits;
-        let request = || prepared.request(place, hop.trusted, &told);
         let mut kept = self.kept.take_if(|_| hop.trusted);
+        progress.phase = Phase::Settings;
+        let authorization = if hop.trusted { prepared.authorization().await? } else { None };
         let answer = loop {
             let mut used = kept.take();
             if let Some(stream) = &mut used
@@ -186,7 +187,7 @@ impl Client {
             progress.phase = Phase::Head;
             let failed = |error: &hyper::Error| FetchError::head(error, limits);
             let mut exchange = Exchange::new(stream, limits).await.map_err(|error| failed(&error))?;
-            match exchange.ask(request()?).await {
+            match exchange.ask(prepared.request(place, authorization.as_ref(), &told)).await {
                 Ok(response) => break (exchange, response),
                 // The peer may have closed a kept connection just now, which a new one mends.
                 Err(error) if again && !error.is_parse() => {}

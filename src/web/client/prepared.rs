@@ -32,7 +32,7 @@ impl fmt::Debug for Prepared {
 }
 
 impl Prepared {
-    /// Reads and checks all that the settings name: authorities, certificate, key, credentials. Whatever stands in a file
+    /// Reads and checks all that the settings name, which blocks: authorities, certificate, key, credentials. Whatever stands in a file
     /// is read again after the file has changed: certificates at the next new connection, credentials at the next
     /// request.
     ///
@@ -40,8 +40,7 @@ impl Prepared {
     /// Something can't be read or used. The text names the key and the file, and says what to do.
     pub fn new(settings: &Settings) -> Result<Self, SetupError> {
         let Settings { accept, user_agent, deadline_header, more_headers, limits, http } = settings;
-        let authorization = http.credentials.as_ref().map(Authorization::new);
-        authorization.as_ref().map(Authorization::header).transpose()?;
+        let authorization = http.credentials.as_ref().map(Authorization::new).transpose()?;
         let wrong = |what: &str| SetupError(format!("{what} can't be sent in a header"));
         Ok(Self {
             accept: HeaderValue::from_str(accept).map_err(|_| wrong(accept))?,
@@ -62,13 +61,24 @@ impl Prepared {
         })
     }
 
-    /// The request for the page of `place`. Only if it is `trusted` it is told the credentials.
+    /// The header with the credentials as they are now, if there are any.
+    ///
+    /// # Errors
+    /// A file of theirs can't be read or used.
+    pub(super) async fn authorization(&self) -> Result<Option<HeaderValue>, SetupError> {
+        match &self.authorization {
+            Some(authorization) => authorization.header().await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The request for the page of `place`.
     pub(super) fn request(
         &self,
         place: &Endpoint,
-        trusted: bool,
+        authorization: Option<&HeaderValue>,
         told: &Told,
-    ) -> Result<Request<Empty<Bytes>>, FetchError> {
+    ) -> Request<Empty<Bytes>> {
         let mut headers = HeaderMap::with_capacity(7);
         headers.insert(header::HOST, told.host.clone());
         headers.insert(header::ACCEPT, self.accept.clone());
@@ -82,14 +92,14 @@ impl Prepared {
         for (name, value) in &self.more_headers {
             headers.insert(name, value.clone());
         }
-        if let Some(authorization) = self.authorization.as_ref().filter(|_| trusted) {
-            headers.insert(header::AUTHORIZATION, authorization.header()?);
+        if let Some(authorization) = authorization {
+            headers.insert(header::AUTHORIZATION, authorization.clone());
         }
         let mut request = Request::new(Empty::new());
         *request.method_mut() = Method::GET;
         *request.uri_mut() = place.target().clone();
         *request.headers_mut() = headers;
-        Ok(request)
+        request
     }
 }
 

@@ -120,6 +120,25 @@ fn a_taken_name_is_never_written_to() {
 }
 
 #[test]
+fn files_of_one_second_sort_as_they_were_begun() {
+    let storage = tempfile::tempdir().unwrap();
+    let directory = storage.path().join("a_1");
+    let files = FaultyDisk::default().storage(storage.path());
+    let (mut samples, _) = files.target("a_1");
+    for number in 0..5 {
+        samples.ready(NOON, true).unwrap();
+        samples.append(format!("x {number}\n").as_bytes()).unwrap();
+        if number == 2 {
+            // The oldest go for want of room.
+            assert!(files.make_room(u64::MAX / 2, 1));
+        }
+    }
+    samples.close();
+    let texts: Vec<String> = texts(storage.path()).into_values().collect();
+    assert_eq!(texts, [1, 2, 3, 4].map(|number| format!("x {number}\n# EOF\n")), "{:?}", names(&directory));
+}
+
+#[test]
 fn a_directory_that_is_a_link_is_refused() {
     let (storage, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let directory = storage.path().join("a_1");

@@ -6,6 +6,7 @@ use crate::exposition::Format;
 use crate::scrape_log::lines::{Lines, Rules, Scrape, Workspace};
 use crate::vitals::Observation;
 use proptest::prelude::*;
+use std::collections::BTreeSet;
 
 const DIRECTORY: &str = "a_1";
 /// A third or so of a file.
@@ -59,14 +60,21 @@ struct World {
     latest_milliseconds: i64,
     went_back: bool,
     number: u32,
-    /// The scrapes that are stored: their number and time.
-    stored: Vec<(u32, i64)>,
+    /// The numbers of the scrapes that are stored.
+    stored: BTreeSet<u32>,
     sync_interval: Duration,
-    /// Those that were too old and went. After a failure they may have been written again into a later file, and stay.
-    retired: Vec<u32>,
-    has_failed: bool,
-    /// A sync and the cut after it failed, and then the process died: that scrape may be there twice.
-    may_double: bool,
+    /// Scrapes that are there twice: they were written again, could not be cut off where they had been, and then the
+    /// process died.
+    doubled: BTreeSet<u32>,
+}
+
+/// What a file on the disk holds.
+#[derive(Debug, Default)]
+struct Content {
+    /// The numbers of the scrapes that it is known to have.
+    kept: Vec<u32>,
+    /// Those behind its end, which are about to be cut off.
+    behind: Vec<u32>,
 }
 
 impl World {
@@ -83,11 +91,9 @@ impl World {
             latest_milliseconds: NOON,
             went_back: false,
             number: 0,
-            stored: Vec::new(),
-            retired: Vec::new(),
-            has_failed: false,
+            stored: BTreeSet::new(),
             sync_interval,
-            may_double: false,
+            doubled: BTreeSet::new(),
         };
         world.start();
         world
@@ -120,39 +126,65 @@ impl World {
             Step::Settle => files.settle(),
             Step::Close => samples.close(),
             Step::Break { skip, count, fault } => {
-                self.has_failed = true;
                 self.disk.break_after(u64::from(skip), u64::from(count), fault);
             }
             Step::Kill { torn_bytes } => self.die(torn_bytes),
             Step::DieWhileSettling { after } => {
-                self.has_failed = true;
                 self.disk.break_after(u64::from(after), u64::MAX, Fault::ShortWrite(5));
                 files.settle();
                 self.die(0);
             }
-            Step::Retain { hours } => {
-                self.disk.mend();
-                let limit = self.latest_milliseconds - i64::from(hours) * HOUR;
-                let limit_seconds = u64::try_from(limit / 1000).unwrap();
-                files.remove_while(&files.stats.removed_for_time, |id, _| {
-                    u64::from(id.name.end_seconds()) <= limit_seconds
-                });
-                // Windows that ended, but for what is in the file that is written to.
-                let ended = |milliseconds: i64| {
-                    (milliseconds.div_euclid(2 * HOUR) + 1) * 2 * HOUR <= limit / 1000 * 1000
-                };
-                let open = samples.present().and_then(|path| fs::read_to_string(path).ok());
-                let in_open_file = |number: u32| {
-                    let start = format!("}} {number} ");
-                    let mut lines = open.iter().flat_map(|text| text.lines());
-                    lines.any(|line| line.starts_with("a{") && line.contains(&start))
-                };
-                let (kept, retired): (Vec<_>, Vec<_>) =
-                    self.stored.iter().partition(|&&(number, at)| !ended(at) || in_open_file(number));
-                self.stored = kept;
-                self.retired.extend(retired.iter().map(|&(number, _)| number));
-            }
+            Step::Retain { hours } => self.retain(hours),
         }
+    }
+
+    /// Removes old files. Those go of which the name says so, but for those that are written to; and with them goes
+    /// what is in no other file.
+    fn retain(&mut self, hours: u8) {
+        self.disk.mend();
+        let before = self.contents();
+        let (files, samples) = self.running.as_ref().unwrap();
+        let limit_seconds =
+            u64::try_from(self.latest_milliseconds / 1000 - i64::from(hours) * HOUR / 1000).unwrap();
+        let is_old = |name: FileName| u64::from(name.end_seconds()) <= limit_seconds;
+        files.remove_while(&files.stats.removed_for_time, |id, _| is_old(id.name));
+        let held = samples.held();
+        let stays = |name: FileName| !is_old(name) || held.iter().any(|&(held, _)| held == name);
+        let after = self.contents();
+        let want = before.keys().copied().filter(|&name| stays(name));
+        assert!(after.keys().copied().eq(want), "limit {limit_seconds}: {before:?} became {after:?}");
+        let there: BTreeSet<u32> = before.values().flat_map(|content| &content.kept).copied().collect();
+        assert!(self.stored.is_subset(&there), "{:?} are not in {before:?}", self.stored);
+        let left: BTreeSet<u32> = after.values().flat_map(|content| &content.kept).copied().collect();
+        self.stored = &self.stored & &left;
+    }
+
+    /// What is in the files, without regard to how they are stored.
+    fn contents(&self) -> BTreeMap<FileName, Content> {
+        let (files, samples) = self.running.as_ref().unwrap();
+        let mut ends: BTreeMap<FileName, u64> = samples.held().into_iter().collect();
+        for job in files.jobs.take() {
+            if let Job::End { id, len } = job {
+                ends.insert(id.name, len);
+            }
+            files.jobs.push(job);
+        }
+        let directory = self.storage.path().join(DIRECTORY);
+        let mut contents = BTreeMap::new();
+        for text_name in if directory.is_dir() { names(&directory) } else { Vec::new() } {
+            let (name, form) = FileName::parse(&text_name).unwrap();
+            let bytes = fs::read(directory.join(&text_name)).unwrap();
+            let bytes = match form {
+                Form::Plain => bytes,
+                Form::Compressed => zstd::decode_all(bytes.as_slice()).unwrap(),
+                Form::Unfinished => continue,
+            };
+            let end = ends.get(&name).map_or(bytes.len(), |&len| usize::try_from(len).unwrap());
+            let (kept, behind) = bytes.split_at(end.min(bytes.len()));
+            let [kept, behind] = [kept, behind].map(|part| scrapes(&String::from_utf8_lossy(part)).0);
+            contents.insert(name, Content { kept, behind });
+        }
+        contents
     }
 
     /// As the recorder does it: a call that failed is tried again.
@@ -174,15 +206,21 @@ impl World {
             fresh = false;
             self.lines.write(&mut self.workspace, &scrape, empty, None, &mut Observation::default());
             if ready.and_then(|_| samples.append(self.workspace.record())).is_ok() {
-                self.stored.push((self.number, self.milliseconds));
+                self.stored.insert(self.number);
                 return;
             }
         }
     }
 
     fn die(&mut self, torn_bytes: u16) {
-        let files = &self.running.as_ref().unwrap().0;
-        self.may_double |= files.jobs.take().iter().any(|job| matches!(job, Job::End { .. }));
+        // Nobody knows any more what was to be cut off: what is whole there stays.
+        let contents = self.contents();
+        let kept: BTreeSet<u32> = contents.values().flat_map(|content| &content.kept).copied().collect();
+        for &number in contents.values().flat_map(|content| &content.behind) {
+            if kept.contains(&number) || !self.stored.insert(number) {
+                self.doubled.insert(number);
+            }
+        }
         let was_open = self.running.as_ref().unwrap().1.present();
         self.running = None;
         self.disk.mend();
@@ -208,31 +246,46 @@ impl World {
             assert!(name.ends_with(".om.zst"), "{name}");
             assert!(text.ends_with("\n# EOF\n") && text.matches("# EOF").count() == 1, "{name}: {text}");
             assert!(text.starts_with("# HELP scrapelog_file {"), "{name}: {text}");
-            let mut pending = None;
-            for line in text.lines().filter(|line| !line.starts_with('#')) {
-                let value = || line.rsplit(' ').nth(1).unwrap().parse::<u32>().unwrap();
-                match line.split('{').next().unwrap() {
-                    "a" => assert_eq!(pending.replace(value()), None, "{name}: torn"),
-                    "scrape_samples_post_metric_relabeling" => found.push(pending.take().unwrap()),
-                    _ => {}
-                }
-            }
-            assert_eq!(pending, None, "{name}: torn");
+            let (numbers, is_torn) = scrapes(&text);
+            assert!(!is_torn, "{name}: {text}");
+            found.extend(numbers);
         }
         found.sort_unstable();
-        if self.may_double {
-            found.dedup();
-        }
-        if self.has_failed {
-            found.retain(|number| !self.retired.contains(number));
-        }
-        let want: Vec<u32> = self.stored.iter().map(|&(number, _)| number).collect();
-        assert_eq!(found, want);
+        found.dedup_by(|later, earlier| later == earlier && self.doubled.contains(later));
+        assert!(found.iter().eq(&self.stored), "{found:?} are there, not {:?}", self.stored);
     }
 }
 
+/// The numbers of the whole scrapes in a text, and whether there is a part of one besides.
+fn scrapes(text: &str) -> (Vec<u32>, bool) {
+    let (mut numbers, mut pending, mut is_torn) = (Vec::new(), None, false);
+    for line in text.split_inclusive('\n').filter(|line| !line.starts_with('#')) {
+        let Some(line) = line.strip_suffix('\n') else {
+            is_torn = true;
+            break;
+        };
+        match line.split('{').next().unwrap() {
+            "a" => {
+                let number: u32 = line.rsplit(' ').nth(1).unwrap().parse().unwrap();
+                is_torn |= pending.replace(number).is_some();
+            }
+            "scrape_samples_post_metric_relabeling" => match pending.take() {
+                Some(number) => numbers.push(number),
+                None => is_torn = true,
+            },
+            _ => {}
+        }
+    }
+    (numbers, is_torn || pending.is_some())
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        // PROPTEST_CASES asks for more.
+        cases: ProptestConfig::default().cases.max(300),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn every_stored_scrape_is_in_the_files_once(steps in prop::collection::vec(step(), 1..30), synced: bool) {

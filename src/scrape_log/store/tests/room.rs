@@ -65,6 +65,25 @@ fn files_go_when_all_in_them_is_too_old() {
 }
 
 #[test]
+fn what_compressing_left_goes_with_its_file() {
+    let mut bench = Bench::new(1, 1, |options| {
+        options.retention_time = Some(Duration::from_secs(1));
+        options.compression_level = 1;
+    });
+    bench.samples[0].close();
+    bench.samples.clear();
+    // The text can't be read, and what was begun can't be removed.
+    bench.disk.break_after(7, 2, Fault::Error(5));
+    bench.files.settle();
+    assert_eq!(
+        names(&bench.storage.path().join("a_0")),
+        ["samples-20261121T120000Z.om", "samples-20261121T120000Z.om.zst.tmp"]
+    );
+    bench.tick(Duration::ZERO, NOON_SECONDS + 7201);
+    assert_eq!(names(bench.storage.path()), ["scrape-log.lock"], "nor is the directory left");
+}
+
+#[test]
 fn a_clock_that_leaps_ahead_removes_nothing_for_an_hour() {
     let time = Some(Duration::from_secs(3 * 3600));
     let bench = Bench::new(1, 2, |options| options.retention_time = time);

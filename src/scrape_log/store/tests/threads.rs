@@ -150,7 +150,11 @@ fn the_storage_path_may_be_taken_away() {
     std::thread::sleep(Duration::from_millis(1050));
     samples.ready(NOON, false).unwrap();
     samples.append(b"x 2\n").unwrap();
-    assert_eq!(fs::read_to_string(path.join("a_1").join(NAME)).unwrap(), "x 2\n");
+    let directory = path.join("a_1");
+    // The file that was taken away keeps its name for itself.
+    let name = "samples-20261121T120000Z_0001.om";
+    assert_eq!(names(&directory), [name]);
+    assert_eq!(fs::read_to_string(directory.join(name)).unwrap(), "x 2\n");
     assert!(Lock::take(&path).is_err(), "it is locked again");
     assert_eq!(files.statistics().open, FileTotal { files: 1, bytes: 4 });
 }

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use super::progress::Progress;
 use crate::scrape_log::files::{Entry, SamplesFile, Storage, Target};
@@ -30,13 +30,7 @@ pub fn command() -> Command {
              may run beside the recorder. The exit code is 0 if there is no problem, 1 if there is one, 64 for a \
              wrong command line.",
         )
-        .arg(
-            Arg::new("directory")
-                .value_name("DIR")
-                .help("The storage path of the recorder, or the directory of one target in it")
-                .required(true)
-                .value_parser(value_parser!(PathBuf)),
-        )
+        .arg(super::directory_argument())
         .arg(
             Arg::new("quiet")
                 .long("quiet")
@@ -49,7 +43,7 @@ pub fn command() -> Command {
 ///
 /// The exit code is 0 if there is no problem, 1 if there is one or the directory can't be read.
 pub fn run(mut matches: ArgMatches) -> ExitCode {
-    let directory: PathBuf = matches.remove_one("directory").unwrap_or_default();
+    let directory = super::directory(&mut matches);
     let quiet = matches.get_flag("quiet");
     let progress = Progress::new(quiet);
     let checked = check(&directory, quiet, &progress, &mut io::stdout().lock());

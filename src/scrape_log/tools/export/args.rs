@@ -13,6 +13,7 @@ use crate::base::duration;
 use crate::base::usage::Usage;
 use crate::base::when::{self, Edge};
 use crate::scrape_log::files::TimeRange;
+use crate::scrape_log::tools;
 
 /// A checked command line.
 #[derive(Debug)]
@@ -49,7 +50,7 @@ impl Options {
         let format: String = matches.remove_one("format").unwrap_or_default();
         let format = Format::NAMES.into_iter().find(|(name, _)| *name == format);
         Ok(Self {
-            storage: matches.remove_one("directory").unwrap_or_default(),
+            storage: tools::directory(&mut matches),
             format: format.map_or(Format::OpenMetrics, |(_, format)| format),
             targets: matches.remove_many("target").into_iter().flatten().collect(),
             selectors: selectors.map_err(|problem| Usage::wrong(format!("--match: {problem}")))?,
@@ -76,13 +77,7 @@ pub fn command() -> Command {
              directory, which gets a file for each two hours.\n\n\
              Into VictoriaMetrics:\n  scrape-log export DIR --format jsonl | curl -X POST -T - http://HOST:8428/api/v1/import",
         )
-        .arg(
-            Arg::new("directory")
-                .value_name("DIR")
-                .help("The storage path of the recorder, or the directory of one target in it")
-                .required(true)
-                .value_parser(value_parser!(PathBuf)),
-        )
+        .arg(tools::directory_argument())
         .arg(
             flag("format", "FORMAT")
                 .help(

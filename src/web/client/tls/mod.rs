@@ -26,7 +26,6 @@ pub(super) struct Tls {
     /// The name that the endpoint's certificate has to be for, if it is not the host's.
     server_name: Option<ServerName<'static>>,
     configs: Derived<Configs>,
-    layout: Layout,
 }
 
 /// Which inputs there are, in this order.
@@ -45,7 +44,7 @@ struct Configs {
 }
 
 impl Tls {
-    /// Checks all that is configured. The system's authorities are left until there is a connection to make.
+    /// Checks all that is configured. Blocks. The system's authorities are left until there is a connection to make.
     pub(super) fn new(settings: &TlsSettings) -> Result<Self, SetupError> {
         let TlsSettings { ca, certificate, key, server_name, insecure_skip_verify } = settings;
         let mut inputs = Vec::new();
@@ -81,7 +80,8 @@ impl Tls {
         let (authorities, identity) = layout.split(&inputs);
         authorities.map(read_certificates).transpose()?;
         identity.map(|identity| read_identity(identity, &ring::default_provider())).transpose()?;
-        Ok(Self { server_name: server_name.transpose()?, configs: Derived::new(inputs), layout })
+        let configs = Derived::new(inputs, move |inputs| layout.build(inputs));
+        Ok(Self { server_name: server_name.transpose()?, configs })
     }
 
     /// The settings of a connection, and the name that the certificate of `host` has to be for. Only the `endpoint` is
@@ -89,12 +89,12 @@ impl Tls {
     ///
     /// # Errors
     /// A file can't be read or does not hold what it should, or the system has no authorities.
-    pub(super) fn prepare(
+    pub(super) async fn prepare(
         &self,
         host: &str,
         endpoint: bool,
     ) -> Result<(Arc<ClientConfig>, ServerName<'static>), SetupError> {
-        let configs = self.configs.get(|inputs| self.layout.build(inputs))?;
+        let configs = self.configs.get().await?;
         let name = match &self.server_name {
             Some(name) if endpoint => name.clone(),
             _ => ServerName::try_from(host.to_owned())

@@ -1,8 +1,10 @@
+//! What a page becomes in the file.
+
+mod known;
+mod random;
+
 use super::*;
-use crate::exposition::{Line, Parser};
 use crate::scrape_log::config::Limits;
-use proptest::prelude::*;
-use std::collections::HashSet;
 
 const TIME: i64 = 1_795_226_400_016;
 
@@ -233,90 +235,9 @@ fn a_failed_scrape_says_why() {
     );
 }
 
-#[test]
-fn metadata_comes_once_a_file_or_when_it_changes() {
-    let mut lines = lines();
-    let page = |help: &str| format!("# HELP a {help}\n# TYPE a gauge\na 1\n");
-    let mut heads = |help: &str, first| {
-        let (record, _) = write(&mut lines, page(help).as_bytes(), Format::Text, first);
-        (
-            record.contains("# HELP a "),
-            record.contains("# TYPE a "),
-            record.contains("# HELP scrapelog_file "),
-        )
-    };
-    assert_eq!(heads("One.", true), (true, true, true));
-    assert_eq!(heads("One.", false), (false, false, false));
-    assert_eq!(heads("Two.", false), (true, true, false), "what stands together is written together");
-    assert_eq!(heads("Two.", true), (true, true, true), "a new file");
-    lines.forget_metadata();
-    let (record, _) = write(&mut lines, page("Two.").as_bytes(), Format::Text, false);
-    assert!(record.starts_with("# HELP a Two.\n# TYPE a gauge\n"), "after a write that failed: {record}");
-}
-
 /// The lines of a record that are samples.
 fn samples(record: &str) -> Vec<&str> {
     record.lines().filter(|line| !line.starts_with('#')).collect()
-}
-
-#[test]
-fn what_is_known_of_the_last_page_changes_nothing() {
-    let page = |value: u32, lines: &[&str]| {
-        let lines: Vec<_> = lines.iter().map(|line| line.replace('?', &value.to_string())).collect();
-        lines.join("\n") + "\n"
-    };
-    let all = [
-        "# HELP a Help.",
-        "# TYPE a gauge",
-        "a ?",
-        "a{x=\"1\"} ?",
-        "# TYPE b counter",
-        "b{y=\"\",x=\"2\"} ?",
-        "b{ x=\"2\" } 9",
-        "c{job=\"j\"} NaN",
-        "d ? 1700000000000",
-        "e\t?",
-        "f ?e3 ",
-        "up ?",
-    ];
-    let without: Vec<_> = all.iter().copied().filter(|line| !line.starts_with("a{")).collect();
-    let mut with = all.to_vec();
-    with.insert(3, "new{x=\"1\"} ?");
-    with.push("a 7"); // a series that has come before
-    let mut turned = all.to_vec();
-    turned.reverse(); // the other spelling of b comes first now
-    let strange = ["a 0x1", "a{x=\"1\"} ?", "b{x=\"2\"} .5", "c \u{1b}", "<html>"];
-    let pages: [&[&str]; 12] =
-        [&all, &all, &without, &without, &all, &with, &with, &turned, &turned, &strange, &all, &[]];
-    let mut remembering = lines();
-    for (number, page_lines) in (1..).zip(pages) {
-        let page = page(number, page_lines);
-        for format in [Format::Text, Format::OpenMetrics] {
-            let page = if format == Format::OpenMetrics { page.clone() + "# EOF\n" } else { page.clone() };
-            let (record, summary) = write(&mut remembering, page.as_bytes(), format, false);
-            let (want, want_summary) = write(&mut lines(), page.as_bytes(), format, false);
-            assert_eq!(samples(&record), samples(&want), "page {number} as {format:?}:\n{page}");
-            assert_eq!(summary, want_summary, "page {number} as {format:?}:\n{page}");
-        }
-    }
-}
-
-#[test]
-fn a_known_line_with_another_meaning_is_read_anew() {
-    let mut lines = lines();
-    let mut body = |page: &str| {
-        let (record, _) = write(&mut lines, page.as_bytes(), Format::Text, false);
-        record.split_once("up{job=").unwrap().0.replace("job=\"node\",instance=\"db01:9100\"", "<>")
-    };
-    assert_eq!(body("a 1\n"), "a{<>} 1 1795226400.016\n");
-    assert_eq!(body("a {x=\"1\"} 2\n"), "a{<>,x=\"1\"} 2 1795226400.016\n");
-    assert_eq!(body("a  3\n"), "a{<>} 3 1795226400.016\n");
-    assert_eq!(
-        body("a\n"),
-        "# HELP scrapelog_error {\"ts\":1795226400.016,\"err\":\"page: nothing in it can be \
-                              read: line 1: the sample has no value\"}\n"
-    );
-    assert_eq!(body("a 4\r\n"), "a{<>} 4 1795226400.016\n");
 }
 
 #[test]
@@ -383,125 +304,4 @@ fn labels_of_the_target_are_escaped() {
     let json = record.lines().next().unwrap().strip_prefix("# HELP scrapelog_file ").unwrap();
     let json: serde_json::Value = serde_json::from_str(json).unwrap();
     assert_eq!((json["job"].as_str(), json["interval"].as_f64()), (Some("a\"b\\"), Some(15.0)));
-}
-
-#[test]
-fn one_unusual_page_does_not_keep_its_memory() {
-    let mut lines = lines();
-    let mut workspace = Workspace::default();
-    let many: String = (0..150_000).map(|n| format!("# TYPE a{n} gauge\na{n} 1\n")).collect();
-    let scrape = Scrape {
-        timestamp_milliseconds: TIME,
-        duration: Duration::ZERO,
-        page: Ok((many.as_bytes(), Format::Text)),
-    };
-    lines.write(&mut workspace, &scrape, false, None, &mut Observation::default());
-    assert!(workspace.record.capacity() > 5 << 20);
-    workspace.give_memory_back();
-    assert!(workspace.record.capacity() <= KEPT_BUFFER_BYTES, "{}", workspace.record.capacity());
-    let bytes = workspace.scratch.capacity_bytes() + lines.plan.capacity_bytes();
-    assert!(bytes < 2 << 20, "{bytes}");
-}
-
-/// Pages between sense and nonsense.
-fn pages() -> impl Strategy<Value = Vec<u8>> {
-    let text = |pieces: &'static [&'static str]| {
-        prop::collection::vec(prop::sample::select(pieces), 0..4)
-            .prop_map(|parts| parts.concat().into_bytes())
-    };
-    let name = text(&["a", "up", "scrapelog_", "x:y", "_created", "0", "ü", "node_load1"]);
-    let value =
-        text(&["1", "-", ".5", "e3", "NaN", "+Inf", "inf", "0x1", "_", "1e999", " ", "# {a=\"b\"} 1"]);
-    let label_value = prop_oneof![
-        text(&[
-            "v",
-            "\\\\",
-            "\\\"",
-            "\\n",
-            "\\d",
-            "\\",
-            "\"",
-            "\r",
-            "}",
-            ",",
-            " ",
-            "\u{1b}[0m",
-            "\u{85}",
-            "é",
-            "\0"
-        ]),
-        prop::collection::vec(any::<u8>(), 0..6),
-    ];
-    let label_name =
-        prop::sample::select(&["l", "job", "instance", "exported_job", "le", "__name__", "", "9"][..]);
-    let labels = prop::collection::vec((label_name, label_value), 0..4).prop_map(|labels| {
-        let mut text = Vec::new();
-        for (name, value) in labels {
-            text.extend_from_slice(name.as_bytes());
-            text.extend_from_slice(b"=\"");
-            text.extend_from_slice(&value);
-            text.extend_from_slice(b"\",");
-        }
-        text
-    });
-    let blank = text(&[" ", "\t"]);
-    let sample = (name.clone(), labels, blank, value).prop_map(|(name, labels, blank, value)| {
-        [&name[..], b"{", &labels, b"}", &blank, b" ", &value].concat()
-    });
-    let comment = (
-        text(&["HELP", "TYPE", "UNIT", "EOF"]),
-        name,
-        text(&["gauge", "counter", "text \\ ", "untyped", "s", "\r"]),
-    )
-        .prop_map(|(word, name, rest)| [b"# ", &word[..], b" ", &name, b" ", &rest].concat());
-    let noise = prop::collection::vec(any::<u8>(), 0..40);
-    let line = prop_oneof![6 => sample, 3 => comment, 1 => noise];
-    prop::collection::vec((line, prop::sample::select(&["\n", "\r\n", "\n\n", ""][..])), 0..30).prop_map(
-        |lines| lines.into_iter().flat_map(|(line, end)| [&line[..], end.as_bytes()].concat()).collect(),
-    )
-}
-
-proptest! {
-    #[test]
-    fn what_is_known_of_earlier_pages_changes_nothing(some in prop::collection::vec(pages(), 1..5), order in prop::collection::vec(any::<prop::sample::Index>(), 1..8), openmetrics: bool) {
-        let format = if openmetrics { Format::OpenMetrics } else { Format::Text };
-        let mut remembering = lines();
-        for index in order {
-            let page = index.get(&some);
-            let (record, summary) = write(&mut remembering, page, format, false);
-            let (want, want_summary) = write(&mut lines(), page, format, false);
-            prop_assert_eq!(samples(&record), samples(&want));
-            prop_assert_eq!(summary, want_summary);
-        }
-    }
-
-    #[test]
-    fn whatever_a_page_has_in_it_the_lines_are_canonical(page in pages(), openmetrics: bool) {
-        let format = if openmetrics { Format::OpenMetrics } else { Format::Text };
-        let (record, summary) = write(&mut lines(), &page, format, true);
-        prop_assert!(record.ends_with('\n') && !record.contains("\n\n"));
-        prop_assert!(!record.contains(|c: char| c.is_control() && c != '\n' && c != '\t'), "{record:?}");
-        let mut series = HashSet::new();
-        let mut parser = Parser::new(&record, Format::OpenMetrics);
-        let mut samples = 0;
-        while let Some(line) = parser.next() {
-            match line {
-                Ok(Line::Sample(sample)) => {
-                    prop_assert_eq!(sample.timestamp_milliseconds, Some(TIME));
-                    prop_assert_eq!((sample.labels[0].name, sample.labels[1].name), ("job", "instance"));
-                    prop_assert_eq!((sample.labels[0].escaped_value, sample.labels[1].escaped_value), ("node", "db01:9100"));
-                    let labels: Vec<_> = sample.labels[2..].iter().map(|label| (label.name, label.value())).collect();
-                    prop_assert!(labels.iter().all(|(name, value)| !value.is_empty() && *name != "__name__"));
-                    prop_assert!(series.insert((sample.name, labels)), "twice in {record}");
-                    samples += 1;
-                }
-                Ok(Line::Help { .. } | Line::Type { .. } | Line::Unit { .. }) => {}
-                other => prop_assert!(false, "{other:?} in {record}"),
-            }
-        }
-        prop_assert_eq!(samples, summary.written + SYNTHETIC_SAMPLES);
-        prop_assert_eq!(record.matches(&format!("\n{COMMIT_MARK}{{")).count(), 1);
-        let end = format!("\"}} {} 1795226400.016\n", summary.written);
-        prop_assert!(record.ends_with(&end));
-    }
 }
