@@ -71,7 +71,7 @@ fn problems(kind: Kind, expr: &Expr) -> Vec<String> {
         Expr::Aggregate(aggregate) => [T_TOPK, T_BOTTOMK, T_LIMITK].contains(&aggregate.op.id()),
         _ => false,
     };
-    if kind == Kind::Alert && any(expr, &of_some) {
+    if kind == Kind::Alert && any(expr, of_some) {
         problems.push("its series come and go with the ranks of others".to_owned());
     }
     for selector in selectors(expr) {

@@ -15,7 +15,9 @@ use super::{http, wait_until};
 pub const FROM_ELSEWHERE: &[(&str, Kind, &str)] = &[
     ("up", Kind::Gauge, "of Prometheus itself"),
     ("ALERTS", Kind::Gauge, "of Prometheus itself"),
+    ("ALERTS_FOR_STATE", Kind::Gauge, "of Prometheus itself"),
     ("node_hwmon_fan_alarm", Kind::Gauge, "made by rule from the files of a chip; no fixture has this one"),
+    ("node_hwmon_power_watt", Kind::Gauge, "made by rule from the files of a chip; no fixture has this one"),
     ("vitals_temperature_celsius", Kind::Gauge, "virtual machines have no sensors"),
     ("vitals_temperature_critical_celsius", Kind::Gauge, "virtual machines have no sensors"),
 ];
@@ -41,7 +43,8 @@ fn kind_of(sample: &str, page: &Page) -> Kind {
 
 fn golden_pages() -> Vec<Page> {
     let folders = fs::read_dir(project("tests/golden")).unwrap().map(|entry| entry.unwrap().path());
-    let pages = folders.filter(|path| path.is_dir()).flat_map(|path| files(path.to_str().unwrap(), "txt"));
+    let folders = folders.filter(|path| path.is_dir()).chain([project("tests/golden")]);
+    let pages = folders.flat_map(|path| files(path.to_str().unwrap(), "txt"));
     pages.chain(files(SMART, "prom")).map(|path| Page::read(&fs::read_to_string(path).unwrap())).collect()
 }
 

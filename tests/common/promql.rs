@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use promql_parser::label::MatchOp;
-use promql_parser::parser::token::T_LUNLESS;
+use promql_parser::parser::token::{T_COUNT, T_GROUP, T_LAND, T_LOR, T_LUNLESS};
 use promql_parser::parser::{Expr, ParenExpr, VectorSelector};
 use vitals::exposition::Kind;
 
@@ -19,7 +19,8 @@ pub struct Selector<'e> {
     pub vector: &'e VectorSelector,
     /// The range in brackets behind it, also that of a subquery which has nothing but this inside.
     pub range: Option<Duration>,
-    /// The function whose argument it is.
+    /// The function whose argument it is. What looks only at whether there is such a series is `count` (also for
+    /// `group`) or `and` (also for `unless`).
     pub function: Option<&'static str>,
 }
 
@@ -74,6 +75,16 @@ fn collect<'e>(
         Expr::Call(call) => {
             call.args.args.iter().for_each(|argument| collect(argument, Some(call.func.name), None, found));
         }
+        Expr::Aggregate(aggregate) if [T_COUNT, T_GROUP].contains(&aggregate.op.id()) => {
+            collect(&aggregate.expr, Some("count"), None, found);
+        }
+        Expr::Binary(binary) if [T_LAND, T_LUNLESS].contains(&binary.op.id()) => {
+            collect(&binary.lhs, None, None, found);
+            collect(&binary.rhs, Some("and"), None, found);
+        }
+        Expr::Binary(binary) if binary.op.id() == T_LOR && matches!(function, Some("count" | "and")) => {
+            [&binary.lhs, &binary.rhs].into_iter().for_each(|side| collect(side, function, None, found));
+        }
         other => children(other).into_iter().for_each(|child| collect(child, None, None, found)),
     }
 }
@@ -96,9 +107,17 @@ fn children(expr: &Expr) -> Vec<&Expr> {
     }
 }
 
+/// Calls `visit` with the query and all its parts.
+pub fn each(expr: &Expr, visit: &mut impl FnMut(&Expr)) {
+    visit(expr);
+    children(expr).into_iter().for_each(|child| each(child, visit));
+}
+
 /// Whether any part of a query is as `is` says.
-pub fn any(expr: &Expr, is: &impl Fn(&Expr) -> bool) -> bool {
-    is(expr) || children(expr).into_iter().any(|child| any(child, is))
+pub fn any(expr: &Expr, is: impl Fn(&Expr) -> bool) -> bool {
+    let mut found = false;
+    each(expr, &mut |part| found |= is(part));
+    found
 }
 
 /// The names of the series that a query asks for.
@@ -156,12 +175,12 @@ pub fn misuses(expr: &Expr, kinds: &BTreeMap<String, Kind>) -> Vec<String> {
     // A sum falls when one of its parts starts again or goes away, which is then taken for a restart of all.
     let of_sum = |call: &promql_parser::parser::Call| {
         let inside = call.args.args.iter().any(|argument| match argument.as_ref() {
-            Expr::Subquery(subquery) => any(&subquery.expr, &|part| matches!(part, Expr::Aggregate(_))),
+            Expr::Subquery(subquery) => any(&subquery.expr, |part| matches!(part, Expr::Aggregate(_))),
             _ => false,
         });
         OF_COUNTERS.contains(&call.func.name) && inside
     };
-    if any(expr, &|part| matches!(part, Expr::Call(call) if of_sum(call))) {
+    if any(expr, |part| matches!(part, Expr::Call(call) if of_sum(call))) {
         problems.push("a rate of an aggregate: aggregate the rates".to_owned());
     }
     problems
