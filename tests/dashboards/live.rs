@@ -24,6 +24,7 @@ const FAMILIES: &str = "families of node-mixin and Node Exporter Full";
 #[derive(Default)]
 struct Row {
     name: String,
+    asked: BTreeSet<String>,
     with_data: BTreeSet<String>,
     empty: BTreeSet<String>,
     errors: Vec<String>,
@@ -35,8 +36,18 @@ impl Row {
     }
 
     fn count(&mut self, place: &str, answer: Answer) {
+        self.count_labelled(place, answer, &BTreeSet::new());
+    }
+
+    /// What is written about the result can name only labels that it has.
+    fn count_labelled(&mut self, place: &str, answer: Answer, named: &BTreeSet<String>) {
+        self.asked.insert(place.to_owned());
         match answer {
-            Answer::Data => drop(self.with_data.insert(place.to_owned())),
+            Answer::Data(labels) => {
+                self.with_data.insert(place.to_owned());
+                let missing = named.difference(&labels);
+                self.errors.extend(missing.map(|label| format!("{place}: the result has no label {label}")));
+            }
             Answer::Empty => drop(self.empty.insert(place.to_owned())),
             Answer::Error(reason) => self.errors.push(format!("{place}: {reason}")),
         }
@@ -93,13 +104,7 @@ fn table<'r>(rows: impl IntoIterator<Item = &'r Row>) -> String {
         String::from("| asked by | queries | with data | empty | errors |\n|---|---|---|---|---|\n");
     for row in rows {
         let (with_data, empty, errors) = (row.with_data.len(), row.empty.len(), row.errors.len());
-        writeln!(
-            table,
-            "| {} | {} | {with_data} | {empty} | {errors} |",
-            row.name,
-            with_data + empty + errors
-        )
-        .unwrap();
+        writeln!(table, "| {} | {} | {with_data} | {empty} | {errors} |", row.name, row.asked.len()).unwrap();
     }
     table
 }
@@ -124,7 +129,7 @@ fn of_dashboard(scraped: &Scraped, dashboard: &Dashboard) -> Row {
     let mut row = Row::new(text(&dashboard.json, "/title"));
     let all = values(dashboard, ".+", ".+");
     for query in dashboard.queries() {
-        row.count(&query.place, ask(scraped, &query, &all));
+        row.count_labelled(&query.place, ask(scraped, &query, &all), &query.labels);
     }
     for (job, address) in scraped.hosts() {
         // As Grafana writes chosen values: those of a pattern, quoted for the language.
@@ -189,9 +194,16 @@ fn of_rules(scraped: &Scraped) -> (Row, Row) {
     for rule in rules::all() {
         let place = place(&rule);
         as_they_are.count(&place, scraped.ask(&rule.expr, &Shape::Instant));
-        watched.count(&place, ask(&without_thresholds(&rule.tree())));
+        watched.count_labelled(&place, ask(&without_thresholds(&rule.tree())), &labels_named(&rule));
     }
     (watched, as_they_are)
+}
+
+/// The labels in the annotations of an alert.
+fn labels_named(rule: &Rule) -> BTreeSet<String> {
+    let label = Regex::new(r"\$labels\.(\w+)").unwrap();
+    let texts = ["summary", "description"].map(|key| rule.key(key)).join(" ");
+    label.captures_iter(&texts).map(|found| found[1].to_owned()).collect()
 }
 
 fn place(rule: &Rule) -> String {
@@ -236,19 +248,21 @@ fn of_families(scraped: &Scraped) -> Row {
 #[test]
 fn what_is_not_expected_is_told() {
     let mut row = Row::new(FAMILIES);
-    row.count("node_load1", Answer::Data);
+    row.count("node_load1", Answer::Data(BTreeSet::new()));
     row.count("node_kernel_hung_tasks", Answer::Empty);
     row.count("node_netstat_Tcp_MaxConn", Answer::Empty);
     assert_eq!(row.unexpected(), Vec::<String>::new());
     row.count("node_load5", Answer::Empty);
     row.count("node_load15", Answer::Error("refused".to_owned()));
     row.empty.remove("node_kernel_hung_tasks");
+    let labels = |names: [&str; 2]| names.map(str::to_owned).into();
+    row.count_labelled("node_load5", Answer::Data(labels(["device", "job"])), &labels(["device", "disk"]));
     let unexpected = row.unexpected().join("\n");
     for part in
         ["nothing came back for node_load5", "node_load15: refused", "node_kernel_hung_tasks has data"]
     {
         assert!(unexpected.contains(part), "{unexpected}");
     }
-    assert_eq!(row.unexpected().len(), 3);
-    assert!(table([&row]).ends_with("| 4 | 1 | 2 | 1 |\n"), "{}", table([&row]));
+    assert_eq!(row.unexpected().len(), 4);
+    assert!(table([&row]).ends_with("| 5 | 2 | 2 | 2 |\n"), "{}", table([&row]));
 }

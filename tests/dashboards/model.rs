@@ -1,7 +1,9 @@
 //! The dashboards in `grafana/dashboards/` and what is in them.
 
+use std::collections::BTreeSet;
 use std::fs;
 
+use regex_lite::Regex;
 use serde_json::Value;
 
 use crate::common::rules::{files, project, stem};
@@ -50,40 +52,52 @@ impl Dashboard {
 
     /// Everything in it that asks Prometheus: panels, annotations and variables.
     pub fn queries(&self) -> Vec<Query> {
-        let mut queries = Vec::new();
-        for panel in self.panels() {
-            for target in list(panel, "/targets") {
-                let instant = target["instant"] == true;
-                let place = format!("{}, {}", text(panel, "/title"), text(target, "/refId"));
-                let expr = text(target, "/expr").to_owned();
-                if instant {
-                    queries.push(Query { place: place.clone(), expr: expr.clone(), shape: Shape::Instant });
-                }
-                if !instant || target["range"] == true {
-                    queries.push(Query { place, expr, shape: Shape::Range });
-                }
-            }
-        }
-        for annotation in list(&self.json, "/annotations/list") {
-            let expr = text(annotation, "/expr");
-            if !expr.is_empty() {
-                let place = format!("annotation {}", text(annotation, "/name"));
-                queries.push(Query { place, expr: expr.to_owned(), shape: Shape::Range });
-            }
-        }
-        for variable in self.query_variables() {
-            let place = format!("variable {}", text(variable, "/name"));
-            match VariableQuery::read(variable_query(variable)) {
-                Ok(VariableQuery::Result(expr)) => queries.push(Query { place, expr, shape: Shape::Instant }),
-                Ok(VariableQuery::Values(expr, label)) => {
-                    queries.push(Query { place, expr, shape: Shape::Values(label) });
-                }
-                // A check of its own says so.
-                Err(_) => {}
-            }
-        }
-        queries
+        let targets = self.panels().into_iter().flat_map(|panel| {
+            let of_panel = move |target| queries_of_target(text(panel, "/title"), target);
+            list(panel, "/targets").iter().flat_map(of_panel)
+        });
+        let annotations = list(&self.json, "/annotations/list").iter().filter_map(query_of_annotation);
+        targets.chain(annotations).chain(self.query_variables().filter_map(query_of_variable)).collect()
     }
+}
+
+fn queries_of_target(panel: &str, target: &Value) -> Vec<Query> {
+    let instant = target["instant"] == true;
+    let shapes = [(instant, Shape::Instant), (!instant || target["range"] == true, Shape::Range)];
+    let query = |shape| Query {
+        place: format!("{panel}, {}", text(target, "/refId")),
+        expr: text(target, "/expr").to_owned(),
+        shape,
+        labels: labels_in(text(target, "/legendFormat")),
+    };
+    shapes.into_iter().filter(|(asked, _)| *asked).map(|(_, shape)| query(shape)).collect()
+}
+
+fn query_of_annotation(annotation: &Value) -> Option<Query> {
+    let expr = Some(text(annotation, "/expr")).filter(|expr| !expr.is_empty())?;
+    Some(Query {
+        place: format!("annotation {}", text(annotation, "/name")),
+        expr: expr.to_owned(),
+        shape: Shape::Range,
+        // What its text names are labels of any alert.
+        labels: BTreeSet::new(),
+    })
+}
+
+/// Nothing if it can't be read, of which a check of its own tells.
+fn query_of_variable(variable: &Value) -> Option<Query> {
+    let (expr, shape) = match VariableQuery::read(variable_query(variable)).ok()? {
+        VariableQuery::Result(expr) => (expr, Shape::Instant),
+        VariableQuery::Values(expr, label) => (expr, Shape::Values(label)),
+    };
+    let place = format!("variable {}", text(variable, "/name"));
+    Some(Query { place, expr, shape, labels: BTreeSet::new() })
+}
+
+/// The names in `{{NAME}}`.
+fn labels_in(legend: &str) -> BTreeSet<String> {
+    let name = Regex::new(r"\{\{\s*(\w+)\s*\}\}").unwrap();
+    name.captures_iter(legend).map(|found| found[1].to_owned()).collect()
 }
 
 /// One query and how Grafana asks it.
@@ -95,6 +109,8 @@ pub struct Query {
     pub expr: String,
     /// What is to come back.
     pub shape: Shape,
+    /// The labels that its legend names.
+    pub labels: BTreeSet<String>,
 }
 
 /// What a query brings.

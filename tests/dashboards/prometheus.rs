@@ -21,8 +21,8 @@ use crate::model::Shape;
 
 /// What came back.
 pub enum Answer {
-    /// At least one value that is a number.
-    Data,
+    /// At least one value that is a number, and the names of all labels.
+    Data(BTreeSet<String>),
     /// Nothing, or only what is not a number.
     Empty,
     /// Prometheus does not take the query.
@@ -128,7 +128,7 @@ impl Scraped {
         let targets = self.hosts.len() + 1;
         let enough = format!("count(sum_over_time(up[10m]) >= {count}) == {targets}");
         wait_until("scrapes of all targets", LONG, || {
-            matches!(self.ask(&enough, &Shape::Instant), Answer::Data).then_some(())
+            matches!(self.ask(&enough, &Shape::Instant), Answer::Data(_)).then_some(())
         });
     }
 
@@ -154,7 +154,7 @@ impl Scraped {
         if json["status"] != "success" {
             return Answer::Error(format!("{}: {expr}", json["error"]));
         }
-        if is_filled(&json["data"]) { Answer::Data } else { Answer::Empty }
+        if is_filled(&json["data"]) { Answer::Data(labels(&json["data"])) } else { Answer::Empty }
     }
 
     /// The result as text, from which Grafana takes the values of variables.
@@ -170,6 +170,13 @@ impl Scraped {
         };
         results.map(line).collect()
     }
+}
+
+/// The labels of all series together.
+fn labels(data: &Value) -> BTreeSet<String> {
+    let series = data["result"].as_array().into_iter().flatten();
+    let labels = series.filter_map(|series| series["metric"].as_object());
+    labels.flat_map(|labels| labels.keys().cloned()).collect()
 }
 
 /// Whether there is a number in it, or a name.
