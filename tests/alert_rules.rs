@@ -1,5 +1,5 @@
-//! The alert rules of `deploy/prometheus/`: that each is whole, tested, explained and asks for what exporters have,
-//! and what promtool says of them.
+//! The alert rules of `deploy/prometheus/`: that each is whole, tested and explained, and what promtool says of them.
+//! What they ask for is in rule_queries.rs.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -8,12 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::fs;
 use std::process::Command;
-use std::time::Duration;
 
-use common::page::Page;
-use common::rules::{self, Kind, Rule, files, project, stem};
-use common::servers::{scrape_log_with, vitals_exporter};
-use common::{http, wait_until};
+use common::rules::{self, Rule, files, project, stem};
 
 const RUNBOOKS: &str =
     "https://github.com/vitals-exporter/vitals-exporter/blob/main/deploy/prometheus/runbooks/";
@@ -24,22 +20,6 @@ const WATCHDOG: &str = "Watchdog";
 /// What the tests of each alert are called, after `ALERT: `.
 const TESTS: [&str; 4] =
     ["fires", "quiet when all is well", "quiet without its metrics", "quiet through a reboot"];
-
-/// Metrics that our programs do not give, or not on the hosts that tests have.
-const FROM_ELSEWHERE: &[(&str, &str)] = &[
-    ("up", "of Prometheus itself"),
-    ("node_hwmon_fan_alarm", "made by rule from the files of a chip; no fixture has this one"),
-    ("vitals_last_shutdown_clean", "comes after a boot; tests/shutdowns.rs has it"),
-    ("vitals_temperature_celsius", "virtual machines have no sensors"),
-    ("vitals_temperature_critical_celsius", "virtual machines have no sensors"),
-    ("smartmon_device_smart_available", "smartmon.sh, through the textfile collector"),
-    ("smartmon_device_smart_healthy", "smartmon.sh, through the textfile collector"),
-    ("nvme_available_spare_ratio", "nvme_metrics.sh, through the textfile collector"),
-    ("nvme_available_spare_threshold_ratio", "nvme_metrics.sh, through the textfile collector"),
-    ("nvme_critical_warning_total", "nvme_metrics.sh, through the textfile collector"),
-    ("nvme_media_errors_total", "nvme_metrics.sh, through the textfile collector"),
-    ("nvme_percentage_used_ratio", "nvme_metrics.sh, through the textfile collector"),
-];
 
 fn by_name() -> BTreeMap<String, Vec<Rule>> {
     let mut alerts: BTreeMap<String, Vec<Rule>> = BTreeMap::new();
@@ -80,16 +60,12 @@ fn alerts_have_what_a_reader_needs() {
     }
 }
 
+/// The built-in thresholds of the live page are read from here: a number ends each comparison.
 #[test]
-fn expressions_compare_and_take_any_job() {
-    for rule in rules::all() {
-        let (name, expr) = (&rule.name, &rule.expr);
-        assert!(!expr.contains("job=") && !expr.contains("instance="), "{name} selects hosts: {expr}");
-        let compares = ["==", "<", ">"].iter().any(|sign| expr.contains(sign));
-        assert!(rule.kind == Kind::Record || compares || name == WATCHDOG, "{name} has no threshold: {expr}");
-        // The built-in thresholds of the live page are read from here: a number ends each comparison.
-        let ends = expr.lines().filter(|line| line.contains(" > ") || line.contains(" < "));
-        for line in ends.filter(|_| rule.kind == Kind::Alert) {
+fn thresholds_end_their_lines() {
+    for rule in rules::alerts() {
+        let name = &rule.name;
+        for line in rule.expr.lines().filter(|line| line.contains(" > ") || line.contains(" < ")) {
             let last = line.rsplit(' ').next().unwrap();
             assert!(last.parse::<f64>().is_ok(), "{name}: the threshold is not at the end of {line}");
         }
@@ -184,69 +160,6 @@ fn alerts_have_tests_of_all_kinds() {
     }
 }
 
-/// A misspelt name is a rule that never fires; promtool does not see it.
-#[test]
-fn rules_ask_for_metrics_that_there_are() {
-    let all = rules::all();
-    let recorded: BTreeSet<&str> =
-        all.iter().filter(|rule| rule.kind == Kind::Record).map(|rule| rule.name.as_str()).collect();
-    let used: BTreeSet<String> = all.iter().flat_map(|rule| rules::metrics(&rule.expr)).collect();
-    assert!(used.len() > 70, "{used:?}");
-    for name in &recorded {
-        assert!(used.contains(*name), "nobody asks for what is recorded as {name}");
-    }
-    let mut given = golden_families();
-    given.extend(names_of_a_running_exporter());
-    given.extend(names_of_a_running_recorder());
-    let elsewhere: BTreeSet<&str> = FROM_ELSEWHERE.iter().map(|(name, _)| *name).collect();
-    let unknown: Vec<&String> = used
-        .iter()
-        .filter(|name| {
-            !given.contains(*name) && !recorded.contains(name.as_str()) && !elsewhere.contains(name.as_str())
-        })
-        .collect();
-    assert!(unknown.is_empty(), "{} metrics that nothing here gives: {unknown:#?}", unknown.len());
-    for (name, reason) in FROM_ELSEWHERE {
-        assert!(used.contains(*name), "no rule asks for {name} ({reason})");
-    }
-}
-
-fn golden_families() -> BTreeSet<String> {
-    let folders = fs::read_dir(project("tests/golden")).unwrap().map(|entry| entry.unwrap().path());
-    let pages = folders.filter(|path| path.is_dir()).flat_map(|path| files(path.to_str().unwrap(), "txt"));
-    let names = |path: std::path::PathBuf| {
-        let text = fs::read_to_string(path).unwrap();
-        let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
-        types.map(|family| family.split(' ').next().unwrap().to_owned()).collect::<Vec<_>>()
-    };
-    pages.flat_map(names).collect()
-}
-
-/// For what has no files to be read from, such as sizes of file systems and the kernel's clock.
-fn names_of_a_running_exporter() -> BTreeSet<String> {
-    let exporter = vitals_exporter(&[] as &[&str]);
-    wait_until("a page with the use of the CPU", Duration::from_secs(10), || {
-        let samples = Page::read(&exporter.metrics()).samples;
-        let names: BTreeSet<String> = samples.into_keys().map(|series| series.name).collect();
-        // It takes two scrapes that are some time apart.
-        names.contains("vitals_cpu_usage_ratio").then_some(names)
-    })
-}
-
-fn names_of_a_running_recorder() -> BTreeSet<String> {
-    let directory = tempfile::tempdir().unwrap();
-    let config = directory.path().join("prometheus.yml");
-    // Nobody listens there.
-    fs::write(&config, "scrape_configs: [{job_name: a, static_configs: [{targets: ['127.0.0.1:1']}]}]\n")
-        .unwrap();
-    let recorder = scrape_log_with(&config, &directory.path().join("data"), &[""; 0]);
-    // What is about the storage comes once it has begun.
-    wait_until("readiness", Duration::from_secs(10), || {
-        http::get(recorder.address, "/-/ready").ok().filter(|answer| answer.status == 200)
-    });
-    Page::read(&recorder.metrics()).samples.into_keys().map(|series| series.name).collect()
-}
-
 /// `UPDATE_GOLDEN=1 cargo test --test alert_rules` writes the table anew.
 #[test]
 fn the_table_of_alerts_is_that_of_the_rules() {
@@ -294,11 +207,4 @@ fn assert_success(command: &mut Command) {
     let output = command.output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{command:?}:\n{said}");
-}
-
-#[test]
-fn names_are_found_in_expressions() {
-    let expr = r#"sum without (cpu, mode) (rate(a_total{mode=~"idle|x{}", b="c[1m]"}[5m])) / on (job) group_left b:c:d offset 6h > bool 1e9 or (e and f{g="h"} == 0)"#;
-    let found: Vec<String> = rules::metrics(expr).into_iter().filter(|name| name != "group_left").collect();
-    assert_eq!(found, ["a_total", "b:c:d", "e", "f"]);
 }

@@ -9,13 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use common::hosts;
 use common::page::Page;
 use common::servers::vitals_exporter;
+use common::used::{FILLED_BY_NOBODY, Metric, used};
 use vitals::collectors::{COLLECTORS, Settings};
-
-/// Names that node_exporter 1.12 does not fill either.
-const FILLED_BY_NOBODY: &[(&str, &str)] = &[
-    ("node_kernel_hung_tasks", "called node_kernel_hung_tasks_total since 1.11"),
-    ("node_netstat_Tcp_MaxConn", "left out by the default of --collector.netstat.fields"),
-];
 
 #[test]
 fn dashboards_find_what_they_query() {
@@ -33,21 +28,6 @@ fn the_list_is_whole() {
     for (name, reason) in FILLED_BY_NOBODY {
         assert!(used.contains_key(name) && !reason.is_empty(), "{name}");
     }
-}
-
-struct Metric {
-    dashboards: &'static str,
-    collector: &'static str,
-}
-
-fn used() -> BTreeMap<&'static str, Metric> {
-    let lines = include_str!("fixtures/used-metrics.tsv").lines().filter(|line| !line.starts_with('#'));
-    let metric = |line: &'static str| {
-        let columns: Vec<&str> = line.split('\t').collect();
-        let [name, dashboards, collector] = columns[..] else { panic!("{line}") };
-        (name, Metric { dashboards, collector })
-    };
-    lines.map(metric).collect()
 }
 
 fn missing<'u>(used: &BTreeMap<&'u str, Metric>, given: &BTreeSet<String>) -> Vec<&'u str> {

@@ -7,15 +7,18 @@
 
 pub mod big_host;
 pub mod bus;
+pub mod emitted;
 pub mod harm;
 pub mod hosts;
 pub mod http;
 pub mod page;
 pub mod parity;
 pub mod process;
+pub mod promql;
 pub mod readers;
 pub mod rules;
 pub mod servers;
+pub mod used;
 
 use std::time::{Duration, Instant};
 

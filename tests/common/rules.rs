@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use regex_lite::Regex;
+use promql_parser::parser::Expr;
+
+use super::promql;
 
 /// What a rule is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +41,12 @@ impl Rule {
     /// The value of a key, empty without it.
     pub fn key(&self, name: &str) -> &str {
         self.keys.get(name).map_or("", String::as_str)
+    }
+
+    /// The expression as a tree.
+    pub fn tree(&self) -> Expr {
+        promql::parse(&self.expr)
+            .unwrap_or_else(|problem| panic!("{}: {problem} in {}", self.name, self.expr))
     }
 }
 
@@ -127,22 +135,4 @@ fn unquoted(value: &str) -> String {
         Some(inside) => inside.replace("\\\"", "\""),
         None => value.to_owned(),
     }
-}
-
-/// The names of the series that an expression asks for.
-pub fn metrics(expr: &str) -> BTreeSet<String> {
-    // Strings first, as they may hold braces and brackets.
-    let strip =
-        [r#""(\\.|[^"\\])*""#, r"\{[^}]*\}", r"\[[^\]]*\]", r"\b(by|without|on|ignoring)\s*\([^)]*\)"];
-    let mut bare = expr.to_owned();
-    for pattern in strip {
-        bare = Regex::new(pattern).unwrap().replace_all(&bare, " ").into_owned();
-    }
-    let word = Regex::new(r"\b([a-zA-Z_:][a-zA-Z0-9_:]*)(\s*\()?").unwrap();
-    let keyword = |name: &str| matches!(name, "and" | "or" | "unless" | "bool" | "offset");
-    word.captures_iter(&bare)
-        .filter(|found| found.get(2).is_none() || keyword(&found[1]))
-        .map(|found| found[1].to_owned())
-        .filter(|name| !keyword(name))
-        .collect()
 }
