@@ -134,7 +134,7 @@ async function draw(browser, script, style, file) {
   await page.setViewport({ width, height });
   page.on("pageerror", (error) => problems.push(`script: ${error.message}`));
   page.on("console", (message) => {
-    if (message.type() === "error") problems.push(`console: ${message.text()}`);
+    if (message.type() === "error") problems.push(message.text().split("\n    at ")[0]);
     else if (message.text().startsWith("note: ")) console.log(message.text());
   });
   // The page comes from a made-up address, as scripts may not use storage without one. Icons are not part of the

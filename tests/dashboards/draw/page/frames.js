@@ -6,7 +6,7 @@ function legend(format, labels, query) {
   if (format) return format.replace(/\{\{\s*(.+?)\s*\}\}/g, (_, label) => labels[label] ?? "");
   const { __name__: name = "", ...rest } = labels;
   const inner = Object.entries(rest).map(([label, value]) => `${label}="${value}"`).join(", ");
-  return name + (inner || !name ? `{${inner}}` : "") === "{}" ? query : name + (inner ? `{${inner}}` : "");
+  return name + (inner ? `{${inner}}` : "") || query;
 }
 
 const samples = ({ value, values }) => (values ?? [value]).map(([time, text]) => [time * 1000, Number(text.replace("Inf", "Infinity"))]);

@@ -9,7 +9,7 @@ import { theme, replace, transform, withOptions } from "./fields.js";
 import { Panel } from "./panels.jsx";
 
 const { given } = window;
-let waiting = given.placed.length;
+let waiting = given.placed.filter(({ panel }) => panel.type !== "row").length;
 
 class Guard extends Component {
   state = {};
@@ -63,7 +63,6 @@ function Page() {
   );
 }
 
-waiting -= given.placed.filter(({ panel }) => panel.type === "row").length;
 start();
 
 async function start() {

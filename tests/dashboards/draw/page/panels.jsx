@@ -182,7 +182,6 @@ export const NoData = ({ text }) => (
   <div style={{ display: "flex", height: "100%", alignItems: "center", justifyContent: "center", color: theme.colors.text.secondary }}>{text ?? "No data"}</div>
 );
 
-/** Panels that show "No data" of their own accord when there are no frames. */
 const kinds = {
   timeseries: Lines,
   stat: Stat,

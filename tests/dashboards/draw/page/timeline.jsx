@@ -32,7 +32,7 @@ export function StateTimeline({ data, width, height, options, range }) {
     const time = frame.fields.find(({ type }) => type === FieldType.time);
     return frame.fields
       .filter((field) => time && field !== time && !field.config.custom?.hideFrom?.viz)
-      .map((field) => ({ name: getFieldDisplayName(field, frame, data), spans: spans(time.values, field, time.config.interval, options.mergeValues ?? true) }));
+      .map((field) => ({ fill: field.config.custom?.fillOpacity, name: getFieldDisplayName(field, frame, data), spans: spans(time.values, field, time.config.interval, options.mergeValues ?? true) }));
   });
   if (!rows.length) return <NoData />;
   const [from, to] = [range.from * 1000, range.to * 1000];
@@ -44,14 +44,14 @@ export function StateTimeline({ data, width, height, options, range }) {
   const words = { fontSize: 12, fill: theme.colors.text.primary, fontFamily: theme.typography.fontFamily };
   return (
     <svg width={width} height={height}>
-      {rows.map(({ name, spans }, i) => (
+      {rows.map(({ name, fill, spans }, i) => (
         <g key={i} transform={`translate(0 ${i * tall + (tall - thick) / 2})`}>
           <svg width={left - 6} height={thick}>
             <text x={left - 10} y={thick / 2 + 4} textAnchor="end" {...words}>{name}</text>
           </svg>
           {spans.map(({ start, end, text, color }, j) => (
             <g key={j}>
-              <rect x={at(start)} width={Math.max(at(end) - at(start), 1)} height={thick} fill={color} fillOpacity={0.3 + 0.007 * 70} />
+              <rect x={at(start)} width={Math.max(at(end) - at(start), 1)} height={thick} fill={color} fillOpacity={(fill ?? 70) / 100} />
               {options.showValue !== "never" && at(end) - at(start) > 7 * text.length + 8 && thick > 12 && (
                 <text x={at(start) + 4} y={thick / 2 + 4} {...words} fill={theme.colors.getContrastText(color)}>{text}</text>
               )}
