@@ -16,6 +16,7 @@ pub mod process;
 pub mod readers;
 pub mod rules;
 pub mod servers;
+pub mod small_disk;
 
 use std::time::{Duration, Instant};
 
