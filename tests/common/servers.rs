@@ -129,7 +129,8 @@ pub fn scrape_log_with(config: &Path, storage: &Path, arguments: &[impl AsRef<Os
 }
 
 /// Prometheus with `config` as its prometheus.yml, written into `directory`, and blocks in `directory/data`.
-/// Keeps everything younger than ten years.
+/// Keeps everything younger than ten years. Tells Alertmanager again of what fires each five seconds, since the first
+/// word is lost when it comes before the first look for Alertmanagers.
 pub fn prometheus(config: &str, directory: &Path) -> Server {
     let config_file = directory.join("prometheus.yml");
     fs::write(&config_file, config).unwrap();
@@ -137,7 +138,8 @@ pub fn prometheus(config: &str, directory: &Path) -> Server {
     command
         .arg(format!("--config.file={}", config_file.display()))
         .arg(format!("--storage.tsdb.path={}", directory.join("data").display()))
-        .args(["--storage.tsdb.retention.time=10y", "--web.listen-address=127.0.0.1:0"]);
+        .args(["--storage.tsdb.retention.time=10y", "--web.listen-address=127.0.0.1:0"])
+        .arg("--rules.alert.resend-delay=5s");
     let server = Server::start_logging_address(command, "msg=\"Listening on\"");
     wait_until("Prometheus to be ready", START, || {
         http::get(server.address, "/-/ready").ok().filter(|answer| answer.status == 200)
