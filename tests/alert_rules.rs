@@ -9,7 +9,11 @@ use std::fmt::Write;
 use std::fs;
 use std::process::Command;
 
+use std::time::Duration;
+
 use common::rules::{self, Rule, files, project, stem};
+use regex_lite::Regex;
+use vitals::base::duration;
 
 const RUNBOOKS: &str =
     "https://github.com/vitals-exporter/vitals-exporter/blob/main/deploy/prometheus/runbooks/";
@@ -81,6 +85,30 @@ fn waits_are_explained() {
             if waits { rule.explained.contains("for") } else { rule.comments.contains("No `for`") };
         assert!(explained, "{name}: a comment must say why `for` is what it is, or why there is none");
     }
+}
+
+/// A host that goes down takes its series with it. What was wrong with it must not be told to be over before TargetDown
+/// fires and mutes that: alerts last longer, by a window or by `keep_firing_for`.
+#[test]
+fn alerts_outlast_their_host() {
+    let time = |rule: &Rule, key: &str| duration::parse(rule.key(key)).unwrap();
+    let alerts = rules::alerts();
+    let down = alerts.iter().find(|rule| rule.name == "TargetDown").unwrap();
+    let enough = time(down, "for") * 2;
+    // A function over a window that is all there is: it sees what was before the end.
+    let window =
+        Regex::new(r"^(increase|resets|min_over_time)\([^\[]*\[(\w+)[^\]]*\]\) [<>=]+ [0-9.]+$").unwrap();
+    let told = |rule: &&Rule| matches!(rule.key("severity"), "critical" | "warning");
+    for rule in alerts.iter().filter(told).filter(|rule| rule.name != down.name) {
+        let lasts = match window.captures(&rule.expr) {
+            Some(found) => duration::parse(&found[2]).unwrap(),
+            None if rule.key("keep_firing_for").is_empty() => Duration::ZERO,
+            None => time(rule, "keep_firing_for"),
+        };
+        assert!(lasts >= enough, "{} ends {lasts:?} after its host, TargetDown needs {enough:?}", rule.name);
+    }
+    let keeps = |name: &str| time(alerts.iter().find(|rule| rule.name == name).unwrap(), "keep_firing_for");
+    assert!(keeps("ScrapeLogSuspended") > keeps("ScrapeLogNotWriting"), "the first one mutes the second");
 }
 
 /// A runbook for each alert and nothing else, and in it what somebody who was woken up looks for.

@@ -18,6 +18,7 @@ pub mod promql;
 pub mod readers;
 pub mod rules;
 pub mod servers;
+pub mod small_disk;
 pub mod used;
 
 use std::time::{Duration, Instant};

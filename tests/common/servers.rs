@@ -33,7 +33,7 @@ impl Server {
     }
 
     /// Starts a program that logs `address=HOST:PORT` on a line with `mark` once it listens.
-    fn start_logging_address(command: Command, mark: &'static str) -> Self {
+    pub fn start_logging_address(command: Command, mark: &'static str) -> Self {
         let mut process = Running::start(command);
         let address = process.wait_for("listening address", START, |log| {
             let line = log.lines().find(|line| line.contains(mark))?;
@@ -42,6 +42,26 @@ impl Server {
         });
         Self { address, process }
     }
+}
+
+/// Our exporter at `address` with its default collectors and what `arguments` add. `wrapper` is a command line that is
+/// to start it, or nothing.
+pub fn vitals_exporter_at(
+    address: SocketAddr,
+    wrapper: &[String],
+    arguments: &[impl AsRef<OsStr>],
+) -> Server {
+    let mut command = wrapped(wrapper, env!("CARGO_BIN_EXE_vitals-exporter"));
+    command.arg(format!("--web.listen-address={address}")).args(arguments);
+    Server::start_logging_address(command, "msg=listening")
+}
+
+/// A command that starts `program`, by way of the command line `wrapper` if there is one.
+pub fn wrapped(wrapper: &[String], program: &str) -> Command {
+    let Some((first, rest)) = wrapper.split_first() else { return Command::new(program) };
+    let mut command = Command::new(first);
+    command.args(rest).arg(program);
+    command
 }
 
 /// Our exporter with its default collectors and what `arguments` add.
@@ -109,7 +129,8 @@ pub fn scrape_log_with(config: &Path, storage: &Path, arguments: &[impl AsRef<Os
 }
 
 /// Prometheus with `config` as its prometheus.yml, written into `directory`, and blocks in `directory/data`.
-/// Keeps everything younger than ten years.
+/// Keeps everything younger than ten years. Tells Alertmanager again of what fires each five seconds, since the first
+/// word is lost when it comes before the first look for Alertmanagers.
 pub fn prometheus(config: &str, directory: &Path) -> Server {
     let config_file = directory.join("prometheus.yml");
     fs::write(&config_file, config).unwrap();
@@ -117,9 +138,24 @@ pub fn prometheus(config: &str, directory: &Path) -> Server {
     command
         .arg(format!("--config.file={}", config_file.display()))
         .arg(format!("--storage.tsdb.path={}", directory.join("data").display()))
-        .args(["--storage.tsdb.retention.time=10y", "--web.listen-address=127.0.0.1:0"]);
+        .args(["--storage.tsdb.retention.time=10y", "--web.listen-address=127.0.0.1:0"])
+        .arg("--rules.alert.resend-delay=5s");
     let server = Server::start_logging_address(command, "msg=\"Listening on\"");
     wait_until("Prometheus to be ready", START, || {
+        http::get(server.address, "/-/ready").ok().filter(|answer| answer.status == 200)
+    });
+    server
+}
+
+/// Alertmanager on its own, with the configuration in `config` and its state in `directory`.
+pub fn alertmanager(config: &Path, directory: &Path) -> Server {
+    let mut command = Command::new("prometheus-alertmanager");
+    command
+        .arg(format!("--config.file={}", config.display()))
+        .arg(format!("--storage.path={}", directory.display()))
+        .args(["--web.listen-address=127.0.0.1:0", "--cluster.listen-address="]);
+    let server = Server::start_logging_address(command, "msg=\"Listening on\"");
+    wait_until("Alertmanager to be ready", START, || {
         http::get(server.address, "/-/ready").ok().filter(|answer| answer.status == 200)
     });
     server

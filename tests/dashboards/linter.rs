@@ -16,7 +16,7 @@ const EXCLUSIONS: &[(&str, &str, &str, &str)] = &[
     (
         "template-instance-rule",
         "host",
-        "instance: /includeAll is false",
+        "/includeAll is false",
         "Grafana would open the dashboard on all hosts at once; the list itself has a box that selects all",
     ),
     ("target-rate-interval-rule", "hardware", "increase of node_edac_correctable_errors_total", AS_THE_ALERT),

@@ -1,9 +1,9 @@
 //! The disk is full, and files go from under the recorder.
 
 use super::common::process::Running;
+use super::common::small_disk::SmallDisk;
 use super::common::{http, wait_until};
 use super::numbered::Numbered;
-use super::small_disk::SmallDisk;
 use super::{LONG, assert_no_problems, recorder};
 use std::fs;
 use std::net::SocketAddr;

@@ -12,9 +12,9 @@ mod numbered;
 #[allow(dead_code, reason = "the tests of the client use more of it")]
 #[path = "../scrape_log/peer.rs"]
 mod peer;
-mod small_disk;
 
 use common::process::Running;
+use common::servers::wrapped;
 use numbered::Numbered;
 use std::path::Path;
 use std::process::Command;
@@ -36,11 +36,7 @@ fn recorder(wrapper: &[String], storage: &Path, peers: &[&Numbered], flags: &[&s
 }
 
 fn program(wrapper: &[String]) -> Command {
-    let program = env!("CARGO_BIN_EXE_scrape-log");
-    let Some((first, rest)) = wrapper.split_first() else { return Command::new(program) };
-    let mut command = Command::new(first);
-    command.args(rest).arg(program);
-    command
+    wrapped(wrapper, env!("CARGO_BIN_EXE_scrape-log"))
 }
 
 /// Has the program look at its files, which must be fine.

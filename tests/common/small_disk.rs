@@ -1,8 +1,8 @@
 //! A filesystem that a test can fill.
 
-use super::common::process::Running;
+use super::process::Running;
 use std::fs::{self, File};
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -58,6 +58,21 @@ impl SmallDisk {
     pub fn seen_from_here(&self) -> PathBuf {
         let path = self.path().strip_prefix("/").unwrap();
         Path::new("/proc").join(self.namespace.id().to_string()).join("root").join(path)
+    }
+
+    /// Leaves so many bytes free.
+    pub fn fill_but(&self, bytes: u64) {
+        let free = self.free_bytes();
+        let more = free.checked_sub(bytes).unwrap_or_else(|| panic!("only {free} bytes are free"));
+        let mut ballast = File::options().create(true).append(true).open(self.ballast()).unwrap();
+        std::io::copy(&mut std::io::repeat(0).take(more), &mut ballast).unwrap();
+        assert_eq!(self.free_bytes(), bytes);
+    }
+
+    /// How many bytes are free, as its kernel says.
+    pub fn free_bytes(&self) -> u64 {
+        let found = rustix::fs::statvfs(self.seen_from_here()).unwrap();
+        found.f_bavail * found.f_frsize
     }
 
     /// Leaves no byte free.
