@@ -46,6 +46,22 @@ fn listens(name: &str, service: &Value) -> String {
 }
 
 #[test]
+fn each_path_that_is_mounted_exists() {
+    let volumes: BTreeMap<String, Value> =
+        serde_json::from_value(yaml("deploy/compose.yml")["volumes"].clone()).unwrap();
+    let mut used = BTreeSet::new();
+    for (source, _) in services().values().flat_map(mounts) {
+        if source.starts_with('.') {
+            assert!(project("deploy").join(&source).is_dir(), "{source}");
+        } else if source != "/" {
+            assert!(volumes.contains_key(&source), "{source}");
+            assert!(used.insert(source.clone()), "{source} twice");
+        }
+    }
+    assert_eq!(used.len(), volumes.len(), "{volumes:?}");
+}
+
+#[test]
 fn what_prometheus_scrapes_and_alerts_listens_and_nothing_else_is_reachable() {
     let mut ports = BTreeSet::new();
     for (name, service) in services() {
