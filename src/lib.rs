@@ -14,7 +14,7 @@
 //! | [`web`] | HTTP server and client with limits and deadlines, and the answers that all services give | exposition, base |
 //! | [`host`] | where `/proc` and `/sys` are, reading kernel files | base |
 //! | [`exposition`] | writing and parsing the Prometheus text formats | nothing |
-//! | [`base`] | durations, times, sizes, patterns of paths, files that change, the log, stopping, wrong command lines, near names | nothing |
+//! | [`base`] | durations, times, sizes, patterns of paths, files that change, the log, stopping, the service manager, wrong command lines, near names | nothing |
 //!
 //! [`exposition`] is a package of its own, so that it can be built for speed where the rest is built for size, and so are
 //! the two system calls that have no safe interface elsewhere, `host/kernel-calls`: the only unsafe code.

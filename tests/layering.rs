@@ -28,7 +28,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("memchr", &["*"]),
     ("prometheus", &["telemetry", "exporter", "scrape_log"]),
     ("regex_lite", &["collectors", "exporter", "scrape_log"]),
-    ("rustix", &["host", "collectors", "web", "telemetry", "exporter", "scrape_log"]),
+    ("rustix", &["base", "host", "collectors", "web", "telemetry", "exporter", "scrape_log"]),
     ("rustls", &["web"]),
     ("rustls_native_certs", &["web"]),
     ("serde", &["vitals", "exporter", "scrape_log"]),

@@ -1,5 +1,5 @@
 //! What every room needs and none owns: durations, times, sizes, patterns of paths, files that
-//! change, the log, stopping, wrong command lines, names that are nearly right.
+//! change, the log, stopping, the service manager, wrong command lines, names that are nearly right.
 
 pub mod duration;
 pub mod glob;
@@ -7,6 +7,7 @@ pub mod json;
 pub mod log;
 pub mod logfmt;
 pub mod near;
+pub mod service_manager;
 pub mod shutdown;
 pub mod size;
 pub mod usage;

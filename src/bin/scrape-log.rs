@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
-use vitals::base::{log, shutdown::Shutdown};
+use vitals::base::{log, service_manager::ServiceManager, shutdown::Shutdown};
 use vitals::exporter::{self, Exporter, StartError};
 use vitals::scrape_log::args::{self, Command};
 use vitals::scrape_log::{self, Options, ScrapeLog};
@@ -37,15 +37,17 @@ fn failed(error: &Error) -> ExitCode {
 
 async fn run(mut options: Options) -> Result<(), Error> {
     let shutdown = Shutdown::on_signals()?;
+    let manager = ServiceManager::from_environment();
+    tokio::spawn(manager.clone().attend(shutdown.clone()));
     if !options.records_this_machine() {
-        return Ok(ScrapeLog::start(options)?.run(shutdown).await?);
+        return Ok(ScrapeLog::start(options)?.managed_by(manager).run(shutdown).await?);
     }
     let exporter = embedded_exporter(options.exporter_listen_address)?;
     let address = exporter.addresses().first().copied().ok_or("the exporter listens nowhere")?;
     let address = scrape_log::reachable(address);
     options.add_target(&address.to_string())?;
     let storage = options.storage.path.clone();
-    let recorder = ScrapeLog::start(options)?;
+    let recorder = ScrapeLog::start(options)?.managed_by(manager);
     if let Some(own) = recorder.addresses().first() {
         println!("{}", scrape_log::banner(&storage, address, scrape_log::reachable(*own)));
     }

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use vitals::base::{log, shutdown::Shutdown, usage::Usage};
+use vitals::base::{log, service_manager::ServiceManager, shutdown::Shutdown, usage::Usage};
 use vitals::exporter::{Config, Exporter, StartError, args};
 
 fn main() -> ExitCode {
@@ -36,6 +36,11 @@ fn serve(config: &Config) -> Result<(), StartError> {
                 "whether this machine is shut down or just goes is not watched: give --state.directory"
             );
         }
+        let manager = ServiceManager::from_environment();
+        tokio::spawn(manager.clone().attend(shutdown.clone()));
+        let addresses: Vec<String> = exporter.addresses().iter().map(ToString::to_string).collect();
+        manager.status(&format!("listening on {}", addresses.join(", ")));
+        manager.ready();
         exporter.run(shutdown).await;
         Ok(())
     })

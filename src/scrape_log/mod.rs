@@ -59,6 +59,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 
+use crate::base::service_manager::ServiceManager;
 use crate::base::shutdown::Shutdown;
 use metrics::{Figures, Metrics};
 use pages::Pages;
@@ -128,6 +129,8 @@ pub struct Recording {
     pub figures: Figures,
     /// Told when recording begins.
     pub readiness: Readiness,
+    /// Told when recording begins, how many targets there are, and of reloads.
+    pub service_manager: ServiceManager,
 }
 
 /// The recorder with its own pages, ready to run.
@@ -165,9 +168,25 @@ impl ScrapeLog {
             if config.scrapes_nothing() { Err(Error::NoTarget.to_string()) } else { Ok(config) }
         };
         let load = Arc::new(load);
-        let recording =
-            Recording { storage, config, load, reload_requests, registry, metrics, figures, readiness };
+        let recording = Recording {
+            storage,
+            config,
+            load,
+            reload_requests,
+            registry,
+            metrics,
+            figures,
+            readiness,
+            service_manager: ServiceManager::default(),
+        };
         Ok(Self { recording, service })
+    }
+
+    /// Has the service manager told how recording goes.
+    #[must_use]
+    pub fn managed_by(mut self, service_manager: ServiceManager) -> Self {
+        self.recording.service_manager = service_manager;
+        self
     }
 
     /// Where its own pages are.
@@ -195,24 +214,34 @@ impl ScrapeLog {
 /// # Errors
 /// See [`Error`]. A target that is down and a disk that is full are no errors.
 pub async fn record(recording: Recording, mut shutdown: Shutdown) -> Result<(), Error> {
-    let Recording { storage, config, load, reload_requests, registry, metrics, figures, readiness } =
-        recording;
+    let Recording {
+        storage,
+        config,
+        load,
+        reload_requests,
+        registry,
+        metrics,
+        figures,
+        readiness,
+        service_manager,
+    } = recording;
     if config.scrapes_nothing() {
         return Err(Error::NoTarget);
     }
     let config = spawn_blocking(move || ask::ready(config)).await?.map_err(Error::Setup)?;
     // Before the files are mended, which may take its time: a SIGHUP that nobody waits for ends the process.
-    let reloads = Reloads::new(load, Arc::clone(&metrics), reload_requests);
+    let reloads = Reloads::new(load, Arc::clone(&metrics), reload_requests, service_manager.clone());
     let (storage, background) = spawn_blocking(move || store::prepare(storage)).await??;
     let source = Arc::clone(&storage);
     figures.set(move || source.statistics().into());
     tracing::info!(path = %storage.path().display(), jobs = config.len(), "recording");
     readiness.begin();
+    service_manager.ready();
     let (trigger, stop) = Shutdown::new();
     let (queue, thread) = recording::Recording::start();
     let (budget, pages) = (Arc::default(), Pages::default());
     let shared = Shared { storage, registry, metrics, budget, pages, recording: queue };
-    let mut pools = Pools::new(shared, config, reloads, stop);
+    let mut pools = Pools::new(shared, config, reloads, service_manager, stop);
     let outcome = tokio::select! {
         () = shutdown.requested() => Ok(()),
         died = pools.run() => died,

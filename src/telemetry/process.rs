@@ -1,7 +1,10 @@
 //! This process, under the names that Prometheus client libraries use (`process_*`). Times and
 //! sizes come from `/proc/self` (`proc_pid_stat(5)`), limits from getrlimit(2).
 
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
 use rustix::process::{Resource, getrlimit};
+use rustix::time::{ClockId, clock_gettime};
 
 use crate::exposition::{Exposition, Kind};
 use crate::host::parse::{fields, lines, unsigned};
@@ -30,7 +33,7 @@ impl Default for Process {
     fn default() -> Self {
         let mut buffer = Vec::new();
         let boot_time_seconds =
-            KernelFile::new("/proc/stat").read(&mut buffer).ok().and_then(parse_boot_time);
+            KernelFile::new("/proc/stat").read(&mut buffer).ok().and_then(parse_boot_time).or_else(boot_time);
         Self {
             stat: KernelFile::new("/proc/self/stat"),
             net_dev: KernelFile::new("/proc/self/net/dev"),
@@ -92,6 +95,13 @@ impl Process {
     }
 }
 
+/// By the clocks, for a service that may see processes alone in `/proc` (`ProcSubset=pid`).
+fn boot_time() -> Option<f64> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
+    let since_boot = Duration::try_from(clock_gettime(ClockId::Boottime)).ok()?;
+    Some(now.checked_sub(since_boot)?.as_secs_f64().round())
+}
+
 fn parse_boot_time(stat: &[u8]) -> Option<f64> {
     let (_, line) = lines(stat).find(|(_, line)| line.starts_with(b"btime "))?;
     unsigned(fields(line).nth(1)?).map(|seconds| seconds as f64)
@@ -150,6 +160,12 @@ mod tests {
         for end in 0..text.len() - 25 {
             assert_eq!(parse_stat(&text[..end]).is_some(), end >= 90, "{end}");
         }
+    }
+
+    #[test]
+    fn the_clocks_know_when_the_machine_booted() {
+        let stat = std::fs::read("/proc/stat").unwrap();
+        assert!((boot_time().unwrap() - parse_boot_time(&stat).unwrap()).abs() <= 2.0);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
+use vitals::base::service_manager::ServiceManager;
 use vitals::base::shutdown::Shutdown;
 use vitals::scrape_log::config::{Config, Discovery, Job, TargetGroup};
 use vitals::scrape_log::metrics::Figures;
@@ -45,6 +46,7 @@ impl Bench {
             metrics: Arc::default(),
             figures: Figures::default(),
             readiness: Readiness::default(),
+            service_manager: ServiceManager::default(),
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {

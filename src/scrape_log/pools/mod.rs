@@ -30,6 +30,7 @@ use super::descriptors;
 use super::discovery::Found;
 use super::registry::Snapshot;
 use super::scraper::Shared;
+use crate::base::service_manager::ServiceManager;
 use crate::base::shutdown::Shutdown;
 use crate::web::server;
 use plan::{Input, Plan, plan};
@@ -60,6 +61,7 @@ pub(super) struct Pools {
     sources: Sources,
     found: mpsc::Receiver<Found>,
     reloads: Reloads,
+    service_manager: ServiceManager,
     slots: Slots,
     /// What the sources say is not planned yet.
     stale: bool,
@@ -71,7 +73,13 @@ pub(super) struct Pools {
 
 impl Pools {
     /// Looks for the targets of `config`, which [`Pools::run`] then scrapes. `reloads` are for what comes later.
-    pub(super) fn new(shared: Shared, config: Vec<ReadyJob>, reloads: Reloads, stop: Shutdown) -> Self {
+    pub(super) fn new(
+        shared: Shared,
+        config: Vec<ReadyJob>,
+        reloads: Reloads,
+        service_manager: ServiceManager,
+        stop: Shutdown,
+    ) -> Self {
         let (sender, found) = mpsc::channel(WAITING_FOUND);
         let mut sources = Sources::new(sender);
         sources.apply(config);
@@ -82,6 +90,7 @@ impl Pools {
             sources,
             found,
             reloads,
+            service_manager,
             stale: true,
             planning: None,
             said_problems: HashSet::new(),
@@ -156,6 +165,8 @@ impl Pools {
             let slots::Changes { started, changed, retired } = changes;
             tracing::info!(targets, started, changed, retired, "targets");
         }
+        let plural = if targets == 1 { "" } else { "s" };
+        self.service_manager.status(&format!("recording {targets} target{plural}"));
         self.check_descriptors(targets);
     }
 

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::finished;
+use crate::base::service_manager::ServiceManager;
 use crate::scrape_log::ask::{self, ReadyJob};
 use crate::scrape_log::config::Config;
 use crate::scrape_log::metrics::Metrics;
@@ -19,6 +20,7 @@ pub type Load = dyn Fn() -> Result<Config, String> + Send + Sync;
 pub(in crate::scrape_log) struct Reloads {
     load: Arc<Load>,
     metrics: Arc<Metrics>,
+    service_manager: ServiceManager,
     hangup: Option<Signal>,
     requests: Option<mpsc::Receiver<ReloadRequest>>,
     /// Somebody asked since the last load began.
@@ -36,6 +38,7 @@ impl Reloads {
         load: Arc<Load>,
         metrics: Arc<Metrics>,
         requests: mpsc::Receiver<ReloadRequest>,
+        service_manager: ServiceManager,
     ) -> Self {
         let hangup = signal(SignalKind::hangup());
         if let Err(error) = &hangup {
@@ -44,6 +47,7 @@ impl Reloads {
         Self {
             load,
             metrics,
+            service_manager,
             hangup: hangup.ok(),
             requests: Some(requests),
             asked: false,
@@ -62,6 +66,7 @@ impl Reloads {
             if self.asked && self.loading.is_none() {
                 self.asked = false;
                 self.for_this_load = std::mem::take(&mut self.for_next_load);
+                self.for_this_load.push(tell(self.service_manager.clone()));
                 let load = Arc::clone(&self.load);
                 self.loading = Some(spawn_blocking(move || load().and_then(ask::ready)));
             }
@@ -108,6 +113,21 @@ impl Reloads {
     pub(super) fn applied(&mut self) {
         answer(std::mem::take(&mut self.for_this_plan), &Ok(()));
     }
+}
+
+/// Tells the service manager that a reload begins and, when the answer comes, that it is over. One that failed is over
+/// too: the configuration from before holds.
+fn tell(service_manager: ServiceManager) -> ReloadRequest {
+    service_manager.reloading();
+    let (asker, outcome) = oneshot::channel();
+    tokio::spawn(async move {
+        if let Ok(Err(_)) = outcome.await {
+            service_manager
+                .status("recording by the configuration from before: the new one can't be used, see the log");
+        }
+        service_manager.ready();
+    });
+    asker
 }
 
 /// Who does not wait any more needs no answer.
