@@ -109,7 +109,7 @@ fn the_exporter_sees_the_host_and_the_recorder_what_prometheus_sees() {
     for flag in ["rootfs=/host", "procfs=/host/proc", "sysfs=/host/sys", "udev.data=/host/run/udev/data"] {
         assert!(flags.contains(&format!("--path.{flag}")), "{flag}");
     }
-    assert_eq!(strings(&exporter["volumes"]), ["/:/host:ro,rslave"]);
+    assert_eq!(strings(&exporter["volumes"]), ["/:/host:ro,rslave", "vitals-exporter:/data"]);
     assert_eq!((text(&exporter["pid"]), text(&exporter["uts"])), ("host", "host"));
     let recorder = recorder_takes(&strings(&services["scrape-log"]["command"]));
     let file = flag(&strings(&services["prometheus"]["command"]), "--config.file").unwrap().into();
