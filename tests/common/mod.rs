@@ -12,6 +12,7 @@ pub mod hosts;
 pub mod http;
 pub mod page;
 pub mod parity;
+pub mod policy;
 pub mod process;
 pub mod readers;
 pub mod rules;
