@@ -21,9 +21,9 @@ const SCRIPT: &str = concat!(
 /// What the page may do in a browser: have the style and run the script whose SHA-256 these are, and ask the program
 /// that it came from. `tests/live_page/` says what they have to be.
 pub const POLICY: &str = "default-src 'none'; \
-     style-src 'sha256-8ivfj7sLYsrXwszEZd1FNzm7BtccmgDrUNm/9tiHjA0='; \
+     style-src 'sha256-ROMM1zHYyXJqnugGCSLCmR5BDFd/McOOWqZWFFZT1zw='; \
      img-src data:; \
-     script-src 'sha256-/Y+92YwX7ec4Jzz/76GoVBFd5ZXu/lg1dC7w8oDYPjI='; \
+     script-src 'sha256-LQvqgvUnbwrLPZql3dZYIyEJo3Eesl+cJfR01gk7780='; \
      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// What differs from program to program.

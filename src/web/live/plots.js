@@ -50,7 +50,7 @@ function draw({ root, text }, { title, values, last, words, top, limit }, host, 
   attribute(root.querySelector(".line"), "d", line || null);
   attribute(below, "d", area ? `${area}V100Z` : null);
   attribute(root.querySelector(".limit"), "d", limit ? `M0 ${height(limit)}H900` : null);
-  const range = known.length > 0 ? `${words(least)} to ${words(most)}` : "";
+  const range = known.length > 0 ? `${words(least)} – ${words(most)}` : "";
   put(text.title, title);
   put(text.last, words(last));
   put(text.range, range);
