@@ -87,7 +87,7 @@ fn routes_and_methods() {
     let want = "vitals_exporter_http_requests_total{code=\"405\",path=\"other\"} 1\n";
     assert!(page.text().contains(want), "{}", page.text());
     assert!(page.text().contains("promhttp_metric_handler_requests_total{code=\"400\"} 2\n"));
-    assert!(get(&running, "/").text().contains("href=\"/metrics\""));
+    assert!(get(&running, "/").text().contains("href=\"./metrics\""));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! | path | methods | answer |
 //! |---|---|---|
 //! | `/metrics` (`--web.telemetry-path`) | GET, HEAD | the page of metrics; `collect[]`, `exclude[]` |
-//! | `/` | GET, HEAD | the landing page, unless the metrics are there |
+//! | `/` | GET, HEAD | [`web::live`]: how the host is, for people, unless the metrics are there |
 //! | `/api/v1/vitals` | GET, HEAD | how the host is, as [`crate::vitals::status`] describes it; `recent` |
 //! | `/-/healthy` | GET, HEAD | 200 while the program runs |
 //! | `/-/ready` | GET, HEAD | 200 once scrapes are answered, which is from the first moment on |
@@ -26,9 +26,6 @@ use crate::exposition::Format;
 use crate::web::answer::{self, plain};
 use crate::web::server::Handler;
 use crate::web::{self, negotiate};
-
-/// What the landing page may do in a browser: have styles.
-const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'";
 
 /// The path of how the host is.
 const VITALS: &str = "/api/v1/vitals";
@@ -97,7 +94,10 @@ impl Inner {
             return self.scrape(request).await;
         }
         match route {
-            "/" => answer::html(self.landing_page.clone(), POLICY),
+            "/" => {
+                let page = answer::html(self.landing_page.clone(), web::live::POLICY);
+                answer::compressed(page, &request.headers)
+            }
             VITALS => answer::compressed(self.vitals(request).await, &request.headers),
             "/-/healthy" => plain(StatusCode::OK, "vitals-exporter is healthy.\n"),
             "/-/ready" => plain(StatusCode::OK, "vitals-exporter is ready.\n"),

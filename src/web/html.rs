@@ -1,6 +1,23 @@
-//! The one thing about HTML that every page needs.
+//! What every page needs.
 
 use std::fmt::{self, Write};
+
+/// A disc of a colour, as the URL of an image.
+macro_rules! icon {
+    ($colour:literal) => {
+        concat!(
+            "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 8 8'%3E",
+            "%3Ccircle cx='4' cy='4' r='3.5' fill='%23",
+            $colour,
+            "'/%3E%3C/svg%3E"
+        )
+    };
+}
+
+/// What a browser's tab shows while all is well.
+pub const WELL_ICON: &str = icon!("1a7f43");
+/// What it shows otherwise.
+pub const ILL_ICON: &str = icon!("d93025");
 
 /// Text as it may stand between tags and in a quoted attribute.
 #[derive(Clone, Copy, Debug)]

@@ -4,6 +4,7 @@ pub mod answer;
 pub mod client;
 pub mod gzip;
 pub mod html;
+pub mod live;
 pub mod negotiate;
 pub mod query;
 pub mod server;

@@ -13,6 +13,7 @@ pub mod hosts;
 pub mod http;
 pub mod page;
 pub mod parity;
+pub mod policy;
 pub mod process;
 pub mod promql;
 pub mod readers;

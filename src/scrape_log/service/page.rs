@@ -12,19 +12,7 @@ use jiff::Timestamp;
 use crate::base::duration;
 use crate::scrape_log::metrics::StorageFigures;
 use crate::scrape_log::registry::{Dropped, Entry, Snapshot, State};
-use crate::web::html::Text;
-
-/// A disc of a colour, as the URL of an image.
-macro_rules! icon {
-    ($colour:literal) => {
-        concat!(
-            "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 8 8'%3E",
-            "%3Ccircle cx='4' cy='4' r='3.5' fill='%23",
-            $colour,
-            "'/%3E%3C/svg%3E"
-        )
-    };
-}
+use crate::web::html::{ILL_ICON, Text, WELL_ICON};
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
@@ -34,10 +22,6 @@ pub(super) const POLICY: &str = "default-src 'none'; \
      img-src data:; \
      script-src 'sha256-7THHEF6HwzyqJ2LSsTy+z5L/nC6hRb6Q0FRUVBwlTqI='; \
      base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-/// What a browser's tab shows while all targets are up.
-const WELL_ICON: &str = icon!("1a7f43");
-/// What it shows otherwise.
-const ILL_ICON: &str = icon!("d93025");
 /// Targets that relabelling drops may be very many, and what there is to see is in the first of them.
 const MAX_DROPPED: usize = 100;
 
@@ -76,7 +60,7 @@ fn write_page(
          <link rel=\"icon\" href=\"{icon}\">\n\
          <title>{up}/{total} up · scrape-log on {host}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n\
          <header>\n<h1>scrape-log <span class=\"soft\">on {host}</span></h1>\n\
-         <nav><a href=\"targets\">Targets</a> <a href=\"metrics\">Metrics</a> \
+         <nav><a href=\"./\">Live</a> <a href=\"targets\">Targets</a> <a href=\"metrics\">Metrics</a> \
          <a href=\"api/v1/targets\">JSON</a></nav>\n</header>\n<main>\n",
         icon = if up == targets.len() { WELL_ICON } else { ILL_ICON },
         total = targets.len(),

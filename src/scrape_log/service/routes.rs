@@ -2,7 +2,7 @@
 //!
 //! | path | methods | answer |
 //! |---|---|---|
-//! | `/` | GET, HEAD | leads to `/targets` |
+//! | `/` | GET, HEAD | [`live`]: how the hosts are, for people |
 //! | `/targets` | GET, HEAD | the targets, for people |
 //! | `/api/v1/targets` | GET, HEAD | the targets, as Prometheus gives them; `state`, `scrapePool` |
 //! | `/api/v1/vitals` | GET, HEAD | how the hosts are, as [`crate::vitals::status`] describes it; `recent` |
@@ -19,7 +19,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use hyper::header::{HeaderValue, LOCATION};
 use hyper::http::request::Parts;
 use hyper::{Method, Response, StatusCode};
 use tokio::sync::{Semaphore, oneshot};
@@ -31,6 +30,7 @@ use super::{Shared, page, vitals};
 use crate::exposition::Exposition;
 use crate::scrape_log::schedule::wall_milliseconds;
 use crate::web::answer::{self, plain};
+use crate::web::live::{self, Page};
 use crate::web::negotiate;
 use crate::web::server::Handler;
 
@@ -47,6 +47,7 @@ struct Inner {
     shared: Shared,
     /// The name of this machine.
     host: String,
+    live_page: Bytes,
     /// Pages are made one after another: the threads they are made on are those that write scrapes, and a disk that
     /// hangs while it is asked for its free space must not take them all.
     page_turn: Arc<Semaphore>,
@@ -55,7 +56,9 @@ struct Inner {
 impl Routes {
     pub(super) fn new(shared: Shared) -> Self {
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-        Self(Arc::new(Inner { shared, host, page_turn: Arc::new(Semaphore::new(1)) }))
+        let links = [("Targets", "targets"), ("Metrics", "metrics"), ("JSON", "api/v1/vitals")];
+        let live_page = Page { program: "scrape-log", host: &host, links: &links, foot: "" }.render().into();
+        Self(Arc::new(Inner { shared, host, live_page, page_turn: Arc::new(Semaphore::new(1)) }))
     }
 }
 
@@ -90,7 +93,7 @@ impl Handler for Routes {
 impl Routes {
     async fn get(&self, path: &str, request: Parts) -> Response<Bytes> {
         match path {
-            "/" => to_targets(),
+            "/" => answer::compressed(answer::html(self.0.live_page.clone(), live::POLICY), &request.headers),
             "/targets" => self.page(request, |inner, _| inner.targets_page()).await,
             "/api/v1/targets" => self.page(request, Inner::targets_api).await,
             "/api/v1/vitals" => self.page(request, Inner::vitals_api).await,
@@ -184,11 +187,4 @@ impl Inner {
             Err(_) => failed(&format!("not done after {RELOAD_TIME:?}, see the log for its end")),
         }
     }
-}
-
-/// Leads a browser to the page of targets, below whatever path a proxy has this service.
-fn to_targets() -> Response<Bytes> {
-    let mut response = plain(StatusCode::FOUND, "See targets.\n");
-    response.headers_mut().insert(LOCATION, HeaderValue::from_static("targets"));
-    response
 }
