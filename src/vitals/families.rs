@@ -131,6 +131,40 @@ const DESKTOP_FILESYSTEM_TYPES: [&str; 2] = ["fuse.gvfsd-fuse", "fuse.portal"];
 /// Block devices whose traffic another device carries, or that are no disks.
 const LAYERED_DISKS: [&str; 7] = ["bcache", "dm-", "drbd", "loop", "md", "ram", "zram"];
 
+/// Network devices whose traffic another device carries, or that are none of the host's own.
+const LAYERED_NETWORK_DEVICES: [&str; 27] = [
+    "bond",
+    "br",
+    "cali",
+    "cilium",
+    "cni",
+    "docker",
+    "dummy",
+    "flannel",
+    "fwbr",
+    "fwln",
+    "fwpr",
+    "ifb",
+    "kube-ipvs",
+    "lxc",
+    "lxd",
+    "macvtap",
+    "nodelocaldns",
+    "ovs",
+    "tap",
+    "team",
+    "tun",
+    "utun",
+    "veth",
+    "virbr",
+    "vnet",
+    "vxlan",
+    "wg",
+];
+
+/// The most characters of a name that are kept. Longer ones are nobody's.
+const MAX_NAME_CHARACTERS: usize = 512;
+
 /// What `sample` is of use for, and for a reading also of what.
 pub(super) fn interest(sample: &Sample<'_, '_>) -> (Interest, Option<Family>) {
     use Interest as I;
@@ -139,8 +173,12 @@ pub(super) fn interest(sample: &Sample<'_, '_>) -> (Interest, Option<Family>) {
             Some("idle" | "iowait") => I::Counter(Counter::CpuIdle),
             _ => I::Counter(Counter::CpuBusy),
         },
-        "node_network_receive_bytes_total" if !is_loopback(sample) => I::Counter(Counter::NetworkReceive),
-        "node_network_transmit_bytes_total" if !is_loopback(sample) => I::Counter(Counter::NetworkTransmit),
+        "node_network_receive_bytes_total" if is_network_device(sample) => {
+            I::Counter(Counter::NetworkReceive)
+        }
+        "node_network_transmit_bytes_total" if is_network_device(sample) => {
+            I::Counter(Counter::NetworkTransmit)
+        }
         "node_disk_read_bytes_total" if is_disk(sample) => I::Counter(Counter::DiskRead),
         "node_disk_written_bytes_total" if is_disk(sample) => I::Counter(Counter::DiskWritten),
         name => match (gauge(name), family(sample)) {
@@ -218,8 +256,24 @@ fn family(sample: &Sample<'_, '_>) -> Option<Family> {
     })
 }
 
-fn is_loopback(sample: &Sample<'_, '_>) -> bool {
-    sample.label("device").is_some_and(|device| device == "lo")
+fn is_network_device(sample: &Sample<'_, '_>) -> bool {
+    sample.label("device").is_some_and(|device| {
+        let is_loopback =
+            device.strip_prefix("lo").is_some_and(|n| n.bytes().all(|byte| byte.is_ascii_digit()));
+        // A VLAN is named after the device that carries it, with a dot and a number.
+        let is_layered =
+            device.contains('.') || LAYERED_NETWORK_DEVICES.iter().any(|prefix| device.starts_with(prefix));
+        !is_loopback && !is_layered
+    })
+}
+
+/// A name from a label, of bounded length.
+pub(super) fn bounded(mut name: String) -> String {
+    if let Some((end, _)) = name.char_indices().nth(MAX_NAME_CHARACTERS) {
+        name.truncate(end);
+        name.push('…');
+    }
+    name
 }
 
 fn is_disk(sample: &Sample<'_, '_>) -> bool {
@@ -297,6 +351,6 @@ impl Thing {
         } else {
             Nature::Plain
         };
-        Self { name, nature }
+        Self { name: bounded(name), nature }
     }
 }

@@ -43,9 +43,10 @@ pub struct Vitals {
     pub swapped_out_pages_per_second: Option<f64>,
     /// The sensor that is closest to its limit, or the hottest one if none has a limit.
     pub hottest: Option<Sensor>,
-    /// Received by all network devices but the loopback.
+    /// Received by all network devices, but for the loopback and those whose traffic another one carries: bridges, bonds,
+    /// VLANs, tunnels, and the ends of containers and virtual machines.
     pub network_receive_bytes_per_second: Option<f64>,
-    /// Sent by all network devices but the loopback.
+    /// Sent by the same devices.
     pub network_transmit_bytes_per_second: Option<f64>,
     /// Read from all physical disks.
     pub disk_read_bytes_per_second: Option<f64>,

@@ -1,6 +1,6 @@
 //! What pages of samples say about the host's state.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::LazyLock;
 
@@ -114,8 +114,7 @@ impl Observation {
         self.page.readings.sort_by_key(|reading| (reading.family, reading.thing));
         self.page.readings.dedup_by_key(|reading| (reading.family, reading.thing));
         if self.things.by_series.len() > self.page.readings.len() + FORGOTTEN_THINGS {
-            // The next page names those that are left.
-            self.things = Things { host_name: self.things.host_name.take(), ..Things::default() };
+            self.things.forget_all_but(&self.page.readings);
         }
     }
 
@@ -133,17 +132,31 @@ impl Things {
         self.by_series.insert(series, (family, key));
         match family {
             Family::HostName => {
-                self.host_name = sample.label("nodename").map(std::borrow::Cow::into_owned);
+                self.host_name = sample.label("nodename").map(|name| families::bounded(name.into_owned()));
             }
             Family::SensorLabel => {
                 let label = |name| sample.label(name).unwrap_or_default();
-                let name = format!("{} ({})", label("label"), label("chip"));
+                let name = families::bounded(format!("{} ({})", label("label"), label("chip")));
                 self.by_key.insert(key, Thing { name, ..Thing::new(family, sample) });
             }
             _ => {
                 self.by_key.entry(key).or_insert_with(|| Thing::new(family, sample));
             }
         }
+    }
+
+    /// Forgets what `readings`, which are sorted, are not about.
+    fn forget_all_but(&mut self, readings: &[Reading]) {
+        let is_there = |family, thing| {
+            let found =
+                readings.binary_search_by_key(&(family, thing), |reading| (reading.family, reading.thing));
+            found.is_ok()
+        };
+        self.by_series.retain(|_, (family, thing)| is_there(*family, *thing));
+        let things: HashSet<u64, RandomState> = readings.iter().map(|reading| reading.thing).collect();
+        self.by_key.retain(|thing, _| things.contains(thing));
+        self.by_series.shrink_to_fit();
+        self.by_key.shrink_to_fit();
     }
 
     pub(super) fn get(&self, key: u64) -> Option<&Thing> {

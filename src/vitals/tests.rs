@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use super::families::Counter;
+use super::families::{Counter, Family};
 use super::*;
 use crate::exposition::{Format, Line, Parser};
 
@@ -69,6 +69,10 @@ node_cpu_seconds_total{cpu="1",mode="idle"} 100
 node_cpu_seconds_total{cpu="1",mode="user"} 50
 node_network_receive_bytes_total{device="eth0"} 1000
 node_network_receive_bytes_total{device="lo"} 5000
+node_network_receive_bytes_total{device="lo0"} 5000
+node_network_receive_bytes_total{device="br0"} 5000
+node_network_receive_bytes_total{device="eth0.7"} 5000
+node_network_receive_bytes_total{device="veth12ab"} 5000
 node_network_transmit_bytes_total{device="eth0"} 9000
 node_disk_read_bytes_total{device="sda"} 0
 node_disk_written_bytes_total{device="sda"} 4096
@@ -87,6 +91,10 @@ node_load1 0.42
 node_network_receive_bytes_total{device="eth0"} 3000
 node_network_receive_bytes_total{device="eth1"} 700000
 node_network_receive_bytes_total{device="lo"} 999999
+node_network_receive_bytes_total{device="lo0"} 999999
+node_network_receive_bytes_total{device="br0"} 999999
+node_network_receive_bytes_total{device="eth0.7"} 999999
+node_network_receive_bytes_total{device="veth12ab"} 999999
 node_network_transmit_bytes_total{device="eth0"} 10
 node_disk_read_bytes_total{device="dm-0"} 77777
 node_disk_read_bytes_total{device="sda"} 20480
@@ -124,7 +132,7 @@ fn numbers_of_a_host() {
     assert_eq!(vitals.load1, Some(0.42));
     let disk = vitals.fullest_disk.unwrap();
     assert_eq!((disk.mountpoint.as_str(), rounded(Some(disk.used_ratio))), ("/srv", Some(0.61)));
-    assert_eq!(vitals.network_receive_bytes_per_second, Some(200.0), "neither lo nor the new eth1");
+    assert_eq!(vitals.network_receive_bytes_per_second, Some(200.0), "eth0's alone: eth1 is new");
     assert_eq!(vitals.network_transmit_bytes_per_second, None, "a reset is no negative rate");
     assert_eq!(vitals.disk_read_bytes_per_second, Some(2048.0));
     assert_eq!(vitals.disk_written_bytes_per_second, Some(0.0));
@@ -258,6 +266,11 @@ fn names_that_never_come_back_are_forgotten() {
             .collect();
         observation.read(&page, Format::Text);
         assert!(observation.things.len() < 1300, "{}", observation.things.len());
+        let mut names = observation.page.readings(Family::FilesystemSize).iter();
+        assert!(
+            names.all(|reading| observation.things.get(reading.thing).is_some()),
+            "those of this page are known"
+        );
     }
 }
 
@@ -265,4 +278,25 @@ fn names_that_never_come_back_are_forgotten() {
 fn no_swap_is_no_ratio() {
     let page = "node_memory_SwapTotal_bytes 0\nnode_memory_SwapFree_bytes 0\nvitals_swap_total_bytes 0\nvitals_swap_used_bytes 0\n";
     assert_eq!(vitals(page).swap_used_ratio, None);
+}
+
+#[test]
+fn names_have_an_end() {
+    let long = "ü".repeat(100_000);
+    let page = format!(
+        "node_uname_info{{nodename=\"{long}\"}} 1\nnode_filesystem_size_bytes{{mountpoint=\"/{long}\"}} 100\n\
+         node_filesystem_avail_bytes{{mountpoint=\"/{long}\"}} 1\nnode_hwmon_temp_celsius{{chip=\"a\",sensor=\"b\"}} 1\n\
+         node_hwmon_sensor_label{{chip=\"a\",sensor=\"b\",label=\"{long}\"}} 1\n"
+    );
+    let host = Host::default().scraped(&page);
+    let vitals = host.watch.vitals();
+    let names = [
+        host.watch.host_name().unwrap(),
+        &vitals.fullest_disk.as_ref().unwrap().mountpoint,
+        &vitals.hottest.as_ref().unwrap().name,
+        host.watch.problems()[0].about.as_str(),
+    ];
+    for name in names {
+        assert!(name.chars().count() == 513 && name.ends_with('…'), "{} characters", name.chars().count());
+    }
 }

@@ -1,10 +1,6 @@
 //! What is wrong with a host, by its last pages.
 
-use std::collections::HashMap;
-
-use foldhash::fast::RandomState;
-
-use super::history::{Events, Trend};
+use super::memory::Memory;
 use crate::vitals::families::{Family, Gauge, Nature};
 use crate::vitals::limits::{self, Limit};
 use crate::vitals::numbers::{Vitals, filesystems, sensors};
@@ -14,38 +10,8 @@ use crate::vitals::words::{bytes, percent, span};
 /// Trends over less than this, in milliseconds, are guesses.
 const SHORTEST_TREND: i64 = 60 * 60_000;
 const SHORTEST_FAST_TREND: i64 = 30 * 60_000;
-/// How long a fan that stopped is news, in milliseconds.
-const FAN_NEWS: i64 = 6 * 60 * 60_000;
-/// A fan that turned for this long without a break is not one that stops by design, in milliseconds.
-const FAN_BREAK: i64 = 12 * 60 * 60_000;
-/// How often what is gone is forgotten, and after how long, in milliseconds.
-const FORGET_STEP: i64 = 10 * 60_000;
-const FORGET_AFTER: i64 = 24 * 60 * 60_000;
 /// The `thing` of problems of the host itself.
 const HOST: u64 = 0;
-
-/// What is known of the past.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Memory {
-    events: Kept<(&'static str, u64), Events>,
-    trends: Kept<(Family, u64), Trend>,
-    fans: Kept<u64, Fan>,
-    /// Filesystems that were writable, and when that was seen last.
-    writable: Kept<u64, ()>,
-    forgot: i64,
-}
-
-/// Something of the past for each key, and when it was touched last.
-type Kept<K, V> = HashMap<K, (i64, V), RandomState>;
-
-/// What a fan did.
-#[derive(Clone, Debug, Default)]
-struct Fan {
-    turning_since: Option<i64>,
-    stopped: Option<i64>,
-    /// It has stopped before, and turned again.
-    pauses: bool,
-}
 
 /// Something that is wrong.
 #[derive(Debug)]
@@ -81,7 +47,7 @@ impl<'a> Checks<'a> {
     }
 
     pub(super) fn run(mut self) -> Vec<Finding> {
-        self.forget();
+        self.memory.forget(self.at);
         self.restart();
         self.space();
         self.mounts();
@@ -149,7 +115,9 @@ impl<'a> Checks<'a> {
             let (touched, trend) = self.memory.trends.entry((size, thing)).or_default();
             *touched = self.at;
             trend.add(self.at, ratio);
-            let (span_milliseconds, seconds) = (trend.span(), trend.seconds_to_zero(self.at));
+            let is_low = trends.iter().any(|limit| ratio < limit.threshold());
+            let span_milliseconds = trend.span();
+            let seconds = if is_low { trend.seconds_to_zero(self.at) } else { None };
             if let Some(limit) = levels.into_iter().find(|limit| ratio < limit.threshold()) {
                 let left = match self.page.reading(left, thing) {
                     Some(left) if what == "space" => format!(" ({})", bytes(left)),
@@ -259,19 +227,9 @@ impl<'a> Checks<'a> {
 
     fn fans(&mut self) {
         for reading in self.page.readings(Family::FanSpeed) {
-            let at = self.at;
             let (touched, fan) = self.memory.fans.entry(reading.thing).or_default();
-            *touched = at;
-            if reading.value > 0.0 {
-                fan.pauses |= fan.stopped.take().is_some();
-                let since = *fan.turning_since.get_or_insert(at);
-                fan.pauses &= at - since < FAN_BREAK;
-                continue;
-            }
-            if fan.turning_since.take().is_some() {
-                fan.stopped = Some(at);
-            }
-            if fan.stopped.is_some_and(|stopped| at - stopped < FAN_NEWS) && !fan.pauses {
+            *touched = self.at;
+            if fan.has_stopped(self.at, reading.value) {
                 let name = self.name(reading.thing);
                 self.thing(&limits::FAN_STOPPED, reading.thing, name, format!("fan {name} has stopped"));
             }
@@ -365,20 +323,5 @@ impl<'a> Checks<'a> {
                 self.host(&limits::CLOCK_DIFFERS, sentence);
             }
         }
-    }
-
-    /// Forgets what has not been seen for long.
-    fn forget(&mut self) {
-        let at = self.at;
-        let memory = &mut *self.memory;
-        if (memory.forgot..memory.forgot + FORGET_STEP).contains(&at) {
-            return;
-        }
-        memory.forgot = at;
-        let is_recent = |touched: i64| (at - FORGET_AFTER..=at).contains(&touched);
-        memory.events.retain(|_, (touched, _)| is_recent(*touched));
-        memory.trends.retain(|_, (touched, _)| is_recent(*touched));
-        memory.fans.retain(|_, (touched, _)| is_recent(*touched));
-        memory.writable.retain(|_, (touched, ())| is_recent(*touched));
     }
 }

@@ -9,20 +9,34 @@ const TREND_STEP: i64 = 5 * 60_000;
 /// What a trend looks back, in milliseconds.
 const TREND_WINDOW: i64 = 6 * 60 * 60_000;
 
+/// A fan that turned for less than this before it stopped may do so by design, in milliseconds.
+const FAN_STEADY: i64 = 60 * 60_000;
+/// A fan that turned for this long without a break is not one that stops by design, in milliseconds.
+const FAN_BREAK: i64 = 12 * 60 * 60_000;
+/// How long a fan that stopped is news, in milliseconds.
+const FAN_NEWS: i64 = 6 * 60 * 60_000;
+/// What a fan did while nobody looked for this long is not known, in milliseconds.
+const FAN_UNSEEN: i64 = 30 * 60_000;
+
 /// How often something happened within a window, from a counter.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Events {
-    last: Option<f64>,
+    /// When the counter was read last, and its value.
+    last: Option<(i64, f64)>,
     /// When, and how many.
     seen: VecDeque<(i64, f64)>,
 }
 
 impl Events {
-    /// Takes the counter's value. One that is lower than before has begun anew.
+    /// Takes the counter's value. One that is lower than before has begun anew. Of what happened since a value that is
+    /// older than the window nobody knows whether it was within the window, so it does not count.
     pub(super) fn count(&mut self, at: i64, value: f64, window: i64) {
-        let grown = self.last.map_or(0.0, |last| if value >= last { value - last } else { value });
-        self.last = Some(value);
         self.forget(at, window);
+        if !value.is_finite() {
+            return;
+        }
+        let last = self.last.replace((at, value)).filter(|(when, _)| at - when <= window);
+        let grown = last.map_or(0.0, |(_, last)| if value >= last { value - last } else { value });
         if grown <= 0.0 {
             return;
         }
@@ -38,6 +52,10 @@ impl Events {
     }
 
     fn forget(&mut self, at: i64, window: i64) {
+        // After the clock was set back.
+        for (time, _) in &mut self.seen {
+            *time = at.min(*time);
+        }
         while self.seen.pop_front_if(|(time, _)| *time <= at - window).is_some() {}
     }
 }
@@ -51,7 +69,9 @@ pub(super) struct Trend {
 impl Trend {
     /// Takes the value of one moment.
     pub(super) fn add(&mut self, at: i64, value: f64) {
-        while self.points.pop_front_if(|(time, _)| *time < at - TREND_WINDOW || *time > at).is_some() {}
+        while self.points.pop_front_if(|(time, _)| *time < at - TREND_WINDOW).is_some() {}
+        // After the clock was set back.
+        while self.points.pop_back_if(|(time, _)| *time > at).is_some() {}
         if self.points.back().is_none_or(|(last, _)| at - last >= TREND_STEP) {
             #[expect(clippy::cast_possible_truncation, reason = "a ratio needs no more digits")]
             self.points.push_back((at, value as f32));
@@ -85,6 +105,39 @@ impl Trend {
     }
 }
 
+/// What a fan did.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Fan {
+    seen: i64,
+    turning_since: Option<i64>,
+    stopped: Option<i64>,
+    /// It has stopped after a short time, or turned again after it had stopped.
+    pauses: bool,
+}
+
+impl Fan {
+    /// Takes its speed. Gives whether it has stopped lately, though it is not one that stops by design.
+    pub(super) fn has_stopped(&mut self, at: i64, rpm: f64) -> bool {
+        if at - std::mem::replace(&mut self.seen, at) > FAN_UNSEEN {
+            self.turning_since = None;
+        }
+        if rpm > 0.0 {
+            self.pauses |= self.stopped.take().is_some();
+            let since = *self.turning_since.get_or_insert(at);
+            self.pauses &= at - since < FAN_BREAK;
+        } else if rpm.is_nan() {
+            // Nobody knows.
+        } else if let Some(since) = self.turning_since.take() {
+            self.stopped = Some(at);
+            self.pauses |= at - since < FAN_STEADY;
+        } else if self.stopped.is_none() {
+            // It stood when it was seen first.
+            self.pauses = true;
+        }
+        !self.pauses && self.stopped.is_some_and(|stopped| at - stopped < FAN_NEWS)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -100,6 +153,34 @@ mod tests {
         assert_eq!(events.total(), 1.0);
         events.count(63_000, 2.0, 60_000);
         assert_eq!(events.total(), 3.0, "a counter that begins anew");
+        events.count(200_000, 9.0, 60_000);
+        assert_eq!(events.total(), 0.0, "it grew, but nobody knows when");
+    }
+
+    #[test]
+    fn a_counter_that_is_no_number_counts_nothing() {
+        let mut events = Events::default();
+        for value in [40.0, f64::NAN, 40.0, f64::INFINITY, 41.0, f64::NEG_INFINITY, 41.0] {
+            events.count(1_000, value, 60_000);
+        }
+        assert_eq!(events.total(), 1.0);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_leaves_nothing_in_the_future() {
+        let mut events = Events::default();
+        for (at, value) in [(900_000, 5.0), (910_000, 6.0), (700_000, 6.0), (710_000, 7.0)] {
+            events.count(at, value, 60_000);
+        }
+        assert_eq!(events.total(), 2.0);
+        events.count(775_000, 7.0, 60_000);
+        assert_eq!(events.total(), 0.0);
+        let mut trend = Trend::default();
+        for minute in (0..=60).chain(40..=70) {
+            trend.add(minute * 60_000, 0.5 - 0.1 * minute as f64 / 60.0);
+        }
+        let times: Vec<i64> = trend.points.iter().map(|(time, _)| time / 60_000).collect();
+        assert_eq!(times, (0..=70).step_by(5).collect::<Vec<_>>());
     }
 
     #[test]

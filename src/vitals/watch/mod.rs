@@ -2,6 +2,7 @@
 
 mod checks;
 mod history;
+mod memory;
 mod recent;
 
 use std::time::Duration;
@@ -9,8 +10,14 @@ use std::time::Duration;
 use super::limits::{Limit, TARGET_DOWN};
 use super::numbers::Vitals;
 use super::observation::{Observation, Page};
-use checks::{Checks, Memory};
+use checks::{Checks, Finding};
+use memory::Memory;
 pub use recent::{Point, Recent};
+
+/// Numbers that changed over a longer time than this, in milliseconds, say little about the present.
+const LONGEST_RATE: u64 = 15 * 60_000;
+/// The most problems of one host that are told: the worst ones. A page can name any number of filesystems.
+const MAX_PROBLEMS: usize = 256;
 
 /// Follows one host, scrape by scrape. Times are milliseconds since 1970 UTC.
 ///
@@ -59,16 +66,17 @@ impl Watch {
         };
         let elapsed = last.and_then(|last| u64::try_from(at - last).ok()).unwrap_or(0);
         let Observation { page, things } = &*observation;
-        self.vitals = Vitals::between(older.as_ref(), page, things, Duration::from_millis(elapsed));
-        let checks = Checks::new(at, &self.vitals, (page, older.as_ref()), things, &mut self.memory);
-        let found = checks.run();
+        let before = older.as_ref().filter(|_| elapsed <= LONGEST_RATE);
+        self.vitals = Vitals::between(before, page, things, Duration::from_millis(elapsed));
+        let checks = Checks::new(at, &self.vitals, (page, before), things, &mut self.memory);
+        let found = worst(checks.run());
         let mut known = Vec::with_capacity(found.len());
         self.problems.clear();
         for finding in found {
             let alert = finding.limit.alert;
             let earlier =
                 self.known.iter().find(|known| known.alert == alert && known.thing == finding.thing);
-            let since = earlier.map_or(at, |known| known.since);
+            let since = earlier.map_or(at, |known| known.since.min(at));
             known.push(Known { alert, thing: finding.thing, since });
             self.problems.push(Problem {
                 limit: finding.limit,
@@ -92,7 +100,7 @@ impl Watch {
     /// The scrape at `at_milliseconds` failed, and `why`. What the last page said stays known.
     pub fn failed(&mut self, at_milliseconds: i64, why: &str) {
         let since = match (self.up, self.problems.first()) {
-            (Some(false), Some(problem)) => problem.since_milliseconds,
+            (Some(false), Some(problem)) => problem.since_milliseconds.min(at_milliseconds),
             _ => at_milliseconds,
         };
         self.up = Some(false);
@@ -134,6 +142,15 @@ impl Watch {
     pub fn recent(&self) -> &Recent {
         &self.recent
     }
+}
+
+/// Not more than [`MAX_PROBLEMS`].
+fn worst(mut found: Vec<Finding>) -> Vec<Finding> {
+    if found.len() > MAX_PROBLEMS {
+        found.sort_by_key(|finding| std::cmp::Reverse(finding.limit.severity));
+        found.truncate(MAX_PROBLEMS);
+    }
+    found
 }
 
 #[cfg(test)]

@@ -6,8 +6,8 @@ use crate::vitals::numbers::Vitals;
 
 /// What is kept, in milliseconds.
 const WINDOW: i64 = 15 * 60_000;
-/// The least time between two points, in milliseconds.
-const STEP: i64 = 10_000;
+/// The least time between two points, in milliseconds: a little less than ten seconds, as scrapes are not quite on time.
+const STEP: i64 = 9_500;
 
 /// Some numbers over the last quarter of an hour, at most one point in ten seconds.
 #[derive(Clone, Debug, Default)]
@@ -32,7 +32,9 @@ pub struct Point {
 
 impl Recent {
     pub(super) fn add(&mut self, at: i64, vitals: &Vitals) {
-        while self.0.pop_front_if(|point| !(at - WINDOW..at).contains(&point.at_milliseconds)).is_some() {}
+        while self.0.pop_front_if(|point| point.at_milliseconds < at - WINDOW).is_some() {}
+        // After the clock was set back.
+        while self.0.pop_back_if(|point| point.at_milliseconds > at).is_some() {}
         if self.0.back().is_some_and(|last| at - last.at_milliseconds < STEP) {
             return;
         }

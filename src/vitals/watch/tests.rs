@@ -139,18 +139,34 @@ fn heat_and_fans() {
     );
     let fan = |rpm: f64| format!("node_hwmon_fan_rpm{{chip=\"board\",sensor=\"fan2\"}} {rpm}\n");
     assert!(after(&[&fan(0.0), &fan(0.0)]).is_empty(), "a header without a fan");
-    let mut host = Host::default().scraped(&fan(900.0));
-    host.scrape(15, &fan(0.0));
+    let turn = |host: &mut Host, minutes: i64, rpm: f64| {
+        for _ in 0..minutes {
+            host.scrape(60, &fan(rpm));
+        }
+    };
+    let mut host = Host::default();
+    turn(&mut host, 62, 900.0);
+    host.scrape(15, &fan(f64::NAN));
+    assert!(host.problems().is_empty(), "what can't be read has not stopped");
+    turn(&mut host, 1, 0.0);
     assert_eq!(host.sentences(), ["fan board fan2 has stopped"]);
-    host.scrape(15, &fan(900.0));
-    host.scrape(15, &fan(0.0));
+    turn(&mut host, 90, 900.0);
+    turn(&mut host, 1, 0.0);
     assert!(host.problems().is_empty(), "it stops by design");
-    host.scrape(15, &fan(900.0));
-    host.scrape(13 * HOUR, &fan(900.0));
-    host.scrape(15, &fan(0.0));
+    turn(&mut host, 13 * 60, 900.0);
+    turn(&mut host, 1, 0.0);
     assert_eq!(host.problems(), [("NodeFanStopped", "warning")], "it had turned for half a day");
-    host.scrape(7 * HOUR, &fan(0.0));
+    turn(&mut host, 7 * 60, 0.0);
     assert!(host.problems().is_empty(), "no news any more");
+    for (minutes, rpm) in [(5, 0.0), (90, 900.0), (1, 0.0)] {
+        turn(&mut host, minutes, rpm);
+    }
+    assert!(host.problems().is_empty(), "it stood at first");
+    let mut laptop = Host::default();
+    turn(&mut laptop, 20, 900.0);
+    laptop.scrape(HOUR, &fan(900.0));
+    turn(&mut laptop, 1, 0.0);
+    assert!(laptop.problems().is_empty(), "nobody knows how long it had turned");
     let throttles = |count: f64| format!("node_cpu_package_throttles_total{{package=\"0\"}} {count}\n");
     assert_eq!(after(&[&throttles(7.0), &throttles(98.0)]), [("NodeCPUThrottled", "warning")]);
     assert!(after(&[&throttles(7.0), &throttles(97.0)]).is_empty());
@@ -274,4 +290,53 @@ fn the_name_and_the_last_quarter_of_an_hour() {
     assert_eq!(points.len(), 90);
     assert_eq!(points[89].at_milliseconds - points[0].at_milliseconds, 890_000);
     assert!(points[89].memory_used_ratio > 0.99 && points[0].cpu_usage_ratio.is_nan());
+}
+
+#[test]
+fn a_page_of_full_filesystems_is_no_flood() {
+    let page = |scrape: usize, more: &str| -> String {
+        let mount = |n: usize| {
+            format!(
+                "node_filesystem_size_bytes{{mountpoint=\"/{scrape}/{n}\"}} 100\n\
+                 node_filesystem_avail_bytes{{mountpoint=\"/{scrape}/{n}\"}} 4\n"
+            )
+        };
+        (0..3000).map(mount).chain([more.to_owned()]).collect()
+    };
+    let mut host = Host::default();
+    for scrape in 0..5 {
+        host.scrape(15, &page(scrape, ""));
+        assert_eq!(host.watch.problems().len(), 256);
+        let things: usize = host.watch.memory.counts().iter().sum();
+        assert!(things <= 12_000, "{things} are remembered");
+    }
+    host.scrape(
+        15,
+        &page(5, "node_md_disks_required{device=\"a\"} 2\nnode_md_disks{device=\"a\",state=\"active\"} 1\n"),
+    );
+    assert_eq!(host.problems()[0], ("NodeRAIDDegraded", "critical"), "the worst ones are told");
+}
+
+#[test]
+fn a_clock_that_is_set_back_leaves_no_problem_in_the_future() {
+    let mut host = Host::default().scraped(&filesystem(400.0));
+    host.scrape(HOUR, &filesystem(40.0));
+    host.scrape(-300, &filesystem(40.0));
+    assert_eq!(host.watch.problems()[0].since_milliseconds, (HOUR - 300) * 1000);
+    assert_eq!(host.watch.recent().points().len(), 1, "one that is not in the future");
+    host.scrape(15, &filesystem(40.0));
+    assert_eq!(host.watch.recent().points().len(), 2);
+    host.fail(15, "gone");
+    host.fail(-300, "gone");
+    assert_eq!(host.watch.problems()[0].since_milliseconds, (HOUR - 570) * 1000);
+}
+
+#[test]
+fn what_grew_over_hours_is_no_rate_of_now() {
+    let page = |pages: f64| format!("node_vmstat_pswpin {pages}\nnode_vmstat_oom_kill {pages}\n");
+    let mut host = Host::default().scraped(&page(0.0));
+    assert_eq!(host.scrape(600, &page(600.0)).vitals().swapped_in_pages_per_second, Some(1.0));
+    assert_eq!(host.problems(), [("NodeOOMKill", "warning")]);
+    assert_eq!(host.scrape(HOUR, &page(1200.0)).vitals().swapped_in_pages_per_second, None);
+    assert!(host.problems().is_empty(), "nobody knows when");
 }
