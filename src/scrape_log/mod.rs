@@ -264,7 +264,7 @@ pub fn banner(storage: &Path, exporter: SocketAddr, own: SocketAddr) -> String {
     format!(
         "scrape-log records this machine. Ctrl-C stops it.\n\
          \u{20} files    {files}  (tail -F {files}/*/vitals-*.log)\n\
-         \u{20} targets  http://{own}/targets\n\
+         \u{20} live     http://{own}/\n\
          \u{20} metrics  http://{exporter}/metrics\n\
          \u{20} others   run vitals-exporter on each host, then: scrape-log --target HOST:9100 --target ...",
     )
