@@ -8,27 +8,31 @@ use crate::common::policy;
 use crate::common::servers::{Server, scrape_log_with, vitals_exporter};
 use crate::fleet::Fleet;
 
-fn both() -> Vec<(Server, Response)> {
-    let directory = tempfile::tempdir().unwrap();
-    let config = directory.path().join("prometheus.yml");
+/// Both programs with their pages, and the folder of the recorder.
+struct Both {
+    servers: Vec<(Server, Response)>,
+    _folder: tempfile::TempDir,
+}
+
+fn both() -> Both {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("prometheus.yml");
     Fleet::start(1).write_config(&config);
-    let recorder = scrape_log_with(&config, &directory.path().join("storage"), &[] as &[&Path]);
-    let servers = [vitals_exporter(&[] as &[&str]), recorder];
-    servers
-        .into_iter()
-        .map(|server| {
-            let page = http::get(server.address, "/").unwrap();
-            (server, page)
-        })
-        .collect()
+    let recorder = scrape_log_with(&config, &folder.path().join("storage"), &[] as &[&Path]);
+    let servers = [vitals_exporter(&[] as &[&str]), recorder].map(|server| {
+        let page = http::get(server.address, "/").unwrap();
+        (server, page)
+    });
+    Both { servers: servers.into(), _folder: folder }
 }
 
 #[test]
 fn the_page_is_one_small_file_that_needs_nothing_else() {
-    for (server, page) in both() {
+    let both = both();
+    for (server, page) in &both.servers {
         assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")));
         assert!(page.body.len() <= 60_000, "{} bytes", page.body.len());
-        policy::assert_holds_for(&page, "src/web/live/mod.rs");
+        policy::assert_holds_for(page, "src/web/live/mod.rs");
         let policy = page.header("content-security-policy").unwrap();
         assert!(policy.contains("connect-src 'self'; ") && !policy.contains('*'), "{policy}");
         // The name of a namespace is no place.
@@ -53,7 +57,8 @@ fn the_page_is_one_small_file_that_needs_nothing_else() {
 
 #[test]
 fn without_scripts_the_page_says_where_the_numbers_are() {
-    for (_, page) in both() {
+    let both = both();
+    for (_, page) in &both.servers {
         let (_, rest) = page.text().split_once("<noscript>").unwrap();
         assert!(rest.split_once("</noscript>").unwrap().0.contains("href=\"api/v1/vitals\""));
     }
