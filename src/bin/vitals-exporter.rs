@@ -23,7 +23,7 @@ fn main() -> ExitCode {
 
 fn serve(config: &Config) -> Result<(), StartError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
+    let served = runtime.block_on(async {
         let shutdown = Shutdown::on_signals()?;
         let exporter = Exporter::start(config)?;
         tracing::info!(
@@ -43,5 +43,8 @@ fn serve(config: &Config) -> Result<(), StartError> {
         manager.ready();
         exporter.run(shutdown).await;
         Ok(())
-    })
+    });
+    // A disk that hangs would hold up the end.
+    runtime.shutdown_background();
+    served
 }

@@ -135,7 +135,7 @@ fn shutdowns(config: &Config) -> Result<Option<Shutdowns>, StartError> {
     let Some(directory) = &config.state_directory else { return Ok(None) };
     let path = config.settings.root.proc.join("sys/kernel/random/boot_id");
     match std::fs::read_to_string(&path) {
-        Ok(boot_id) => Shutdowns::open(directory, boot_id.trim()).map(Some).map_err(StartError::State),
+        Ok(boot_id) => Shutdowns::open(directory, boot_id.trim()).map_err(StartError::State),
         Err(error) => {
             let file = path.display();
             tracing::warn!(%file, %error, "whether the machine is shut down cleanly can't be watched");

@@ -9,8 +9,16 @@
 //! It is written each minute, and when the exporter is stopped. Another boot id at a start means that the machine was
 //! booted: a note that still says `running` is of a run without an end. The same boot id is a restart of the exporter alone,
 //! which says nothing. Neither does an exporter that was stopped while the machine went on, as systemd tells over D-Bus.
+//!
+//! Where it is wrong, because nobody can know:
+//! - An exporter that crashed, and was not started again before an orderly shutdown, leaves a run without an end.
+//! - So does a directory that could not be written to since before the shutdown, as on a disk that has turned read-only.
+//!   On a full disk the note is written in place.
+//! - A machine that hangs after the exporter was stopped, on its way down, counts as shut down.
+//! - Where there is no systemd to ask, as in most containers, an exporter that is stopped alone counts as stopped with the
+//!   machine, until it runs again.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -66,15 +74,31 @@ pub(super) struct Shutdowns {
     path: PathBuf,
     /// Held while the file is being written.
     note: Arc<Mutex<Note>>,
+    /// Tells others that the directory is taken.
+    _lock: Option<File>,
 }
 
 impl Shutdowns {
-    /// Reads the note in `directory` and goes on with it in this run of the machine, which `boot_id` names.
+    /// Reads the note in `directory` and goes on with it in this run of the machine, which `boot_id` names. `None` if
+    /// another exporter does so already. A disk that is full or broken is no reason not to measure it.
     ///
     /// # Errors
-    /// A sentence on why the directory can't be used.
-    pub(super) fn open(directory: &Path, boot_id: &str) -> Result<Self, String> {
+    /// A sentence on why the directory can't be the right one.
+    pub(super) fn open(directory: &Path, boot_id: &str) -> Result<Option<Self>, String> {
         let path = directory.join(FILE);
+        let lock = File::open(directory).map_err(|error| problem("open", directory, &error))?;
+        let lock = match lock.try_lock() {
+            Ok(()) => Some(lock),
+            Err(TryLockError::WouldBlock) => {
+                tracing::warn!(
+                    directory = %directory.display(),
+                    "another exporter keeps its note of shutdowns there, so this one keeps none: give it a --state.directory of its own"
+                );
+                return Ok(None);
+            }
+            // Some network filesystems have no locks.
+            Err(TryLockError::Error(_)) => None,
+        };
         let earlier = match fs::read(&path) {
             Ok(text) => serde_json::from_slice::<Note>(&text)
                 .inspect_err(|error| {
@@ -83,11 +107,19 @@ impl Shutdowns {
                 })
                 .ok(),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => return Err(problem("read", &path, &error)),
+            Err(error) if is_mistake(&error) => return Err(problem("read", &path, &error)),
+            Err(error) => {
+                tracing::warn!("{}", problem("read", &path, &error));
+                None
+            }
         };
         let note = next(earlier, boot_id, now_milliseconds());
-        write(&path, &note).map_err(|error| problem("write", &path, &error))?;
-        Ok(Self { path, note: Arc::new(Mutex::new(note)) })
+        match write(&path, &note) {
+            Err(error) if is_mistake(&error) => return Err(problem("write", &path, &error)),
+            // The first of the beats tries again, and tells.
+            Ok(()) | Err(_) => {}
+        }
+        Ok(Some(Self { path, note: Arc::new(Mutex::new(note)), _lock: lock }))
     }
 
     /// What the page says.
@@ -132,6 +164,10 @@ impl Shutdowns {
         let (path, note) = (self.path.clone(), Arc::clone(&self.note));
         let write = move || {
             let mut note = note.lock().unwrap_or_else(PoisonError::into_inner);
+            // A beat that was held up by the disk comes too late.
+            if note.state != State::Running && state == State::Running {
+                return Ok(());
+            }
             (note.state, note.alive_milliseconds) = (state, now_milliseconds());
             write(&path, &note)
         };
@@ -163,24 +199,54 @@ fn next(earlier: Option<Note>, boot_id: &str, now: i64) -> Note {
     }
 }
 
-/// Replaces the file as a whole, so that a power cut leaves the one or the other.
 fn write(path: &Path, note: &Note) -> io::Result<()> {
-    let directory = path.parent().unwrap_or(Path::new("."));
-    let fresh = path.with_extension("json.new");
     let mut text = serde_json::to_vec(note)?;
     text.push(b'\n');
+    match replace(path, &text) {
+        // The old note has its block already. A shutdown must not look like a power cut because a disk is full.
+        Err(error) if is_full(&error) => overwrite(path, &text).map_err(|_| error),
+        written => written,
+    }
+}
+
+/// Replaces the file as a whole, so that a power cut leaves the one or the other.
+fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
+    let directory = path.parent().unwrap_or(Path::new("."));
+    let fresh = path.with_extension("json.new");
     let mut file = File::create(&fresh)?;
-    file.write_all(&text)?;
+    file.write_all(text)?;
     file.sync_all()?;
     fs::rename(&fresh, path)?;
     File::open(directory)?.sync_all()
 }
 
+/// Takes no more room than there is already, for as long as the text stays within a block.
+fn overwrite(path: &Path, text: &[u8]) -> io::Result<()> {
+    let mut file = File::options().write(true).open(path)?;
+    file.write_all(text)?;
+    file.set_len(text.len() as u64)?;
+    file.sync_all()
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+/// Whether the directory is the wrong one, rather than its disk in trouble.
+fn is_mistake(error: &io::Error) -> bool {
+    use io::ErrorKind as Kind;
+    matches!(error.kind(), Kind::NotFound | Kind::PermissionDenied | Kind::NotADirectory | Kind::IsADirectory)
+}
+
 fn problem(what: &str, path: &Path, error: &io::Error) -> String {
-    format!(
-        "can't {what} {}: {error}: give --state.directory a directory that this user can write to",
-        path.display()
-    )
+    let remedy = if is_full(error) {
+        "free space on this filesystem"
+    } else if is_mistake(error) || error.kind() == io::ErrorKind::ReadOnlyFilesystem {
+        "give --state.directory a directory that this user can write to"
+    } else {
+        "see the kernel's log for what is wrong with this filesystem"
+    };
+    format!("can't {what} {}: {error}: {remedy}", path.display())
 }
 
 /// Whether systemd says that it is not shutting the machine down. False too where there is no systemd to ask.
@@ -242,14 +308,19 @@ mod tests {
     fn the_note_outlives_the_program() {
         let directory = tempfile::tempdir().unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let open = |boot| Shutdowns::open(directory.path(), boot).unwrap();
+        let open = |boot| Shutdowns::open(directory.path(), boot).unwrap().unwrap();
         assert_eq!(open("a").last(), LastShutdown { clean: None, alive_seconds: None, unclean_total: 0 });
         let second = open("b");
         let last = second.last();
         assert_eq!((last.clean, last.unclean_total), (Some(false), 1));
         assert!(last.alive_seconds.unwrap() > 1.7e9);
         runtime.block_on(second.update(State::Stopped)).unwrap();
-        assert_eq!((open("c").last().clean, open("c").last().unclean_total), (Some(true), 1));
+        runtime.block_on(second.update(State::Running)).unwrap();
+        drop(second);
+        for _ in 0..2 {
+            let third = open("c").last();
+            assert_eq!((third.clean, third.unclean_total), (Some(true), 1));
+        }
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "nothing else stays behind");
     }
 
@@ -257,8 +328,44 @@ mod tests {
     fn a_broken_note_is_no_reason_not_to_start() {
         let directory = tempfile::tempdir().unwrap();
         fs::write(directory.path().join(FILE), "{\"boot_id\": 7").unwrap();
-        assert_eq!(Shutdowns::open(directory.path(), "a").unwrap().last().clean, None);
+        assert_eq!(Shutdowns::open(directory.path(), "a").unwrap().unwrap().last().clean, None);
         let error = Shutdowns::open(&directory.path().join("absent"), "a").unwrap_err();
-        assert!(error.contains("absent/last-run.json") && error.contains("--state.directory"), "{error}");
+        assert!(error.contains("absent: ") && error.contains("--state.directory"), "{error}");
+    }
+
+    #[test]
+    fn a_full_disk_is_neither_a_power_cut_nor_a_reason_not_to_start() {
+        let directory = tempfile::tempdir().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let open = |boot| Shutdowns::open(directory.path(), boot).unwrap().unwrap();
+        drop(open("first"));
+        // Whatever is written to this device, there is no room for it.
+        let fresh = directory.path().join("last-run.json.new");
+        std::os::unix::fs::symlink("/dev/full", &fresh).unwrap();
+        let second = open("second");
+        assert_eq!(second.last().unclean_total, 1);
+        runtime.block_on(second.update(State::Stopped)).unwrap();
+        drop(second);
+        let third = open("third").last();
+        assert_eq!((third.clean, third.unclean_total), (Some(true), 1));
+
+        fs::remove_file(directory.path().join(FILE)).unwrap();
+        let without_note = open("fourth");
+        assert_eq!(without_note.last().clean, None);
+        let error = runtime.block_on(without_note.update(State::Running)).unwrap_err();
+        assert!(problem("write", directory.path(), &error).ends_with("free space on this filesystem"));
+        fs::remove_file(fresh).unwrap();
+        runtime.block_on(without_note.update(State::Running)).unwrap();
+        assert!(directory.path().join(FILE).is_file());
+    }
+
+    #[test]
+    fn two_exporters_do_not_spoil_one_note() {
+        let directory = tempfile::tempdir().unwrap();
+        let open = || Shutdowns::open(directory.path(), "a").unwrap();
+        let first = open();
+        assert!(first.is_some() && open().is_none());
+        drop(first);
+        assert!(open().is_some());
     }
 }

@@ -105,8 +105,10 @@ pub(super) enum Family {
 }
 
 /// Filesystems that are in memory, or are full by their nature.
-const IGNORED_FILESYSTEM_TYPES: [&str; 14] = [
+const IGNORED_FILESYSTEM_TYPES: [&str; 16] = [
     "autofs",
+    "cd9660",
+    "cdfs",
     "cramfs",
     "devtmpfs",
     "efivarfs",

@@ -8,6 +8,9 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+/// How long the last output of a program that has ended may take on a busy machine.
+const LAST_WORDS: Duration = Duration::from_secs(10);
+
 /// A program that runs until it is stopped or this handle is dropped.
 pub struct Running {
     name: String,
@@ -57,6 +60,9 @@ impl Running {
         let end = Instant::now() + limit;
         loop {
             let ended = self.child.try_wait().unwrap();
+            if ended.is_some() {
+                self.wait_for_last_words();
+            }
             if let Some(found) = find(&self.log()) {
                 return Ok(found);
             }
@@ -67,6 +73,15 @@ impl Running {
                 return Err(format!("nothing after {limit:?}"));
             }
             std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// What a program says at its end is in the pipe when it is gone, and in the log a moment later. A child of its own
+    /// may hold the pipe open.
+    fn wait_for_last_words(&self) {
+        let end = Instant::now() + LAST_WORDS;
+        while Instant::now() < end && !self.readers.iter().all(JoinHandle::is_finished) {
+            std::thread::sleep(Duration::from_millis(5));
         }
     }
 

@@ -5,6 +5,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod compose;
+mod grafana;
 mod image;
 mod kubernetes;
 mod prometheus;
