@@ -36,7 +36,6 @@ mod recorder;
 mod recording;
 pub mod registry;
 pub mod relabel;
-#[cfg_attr(not(test), expect(dead_code, reason = "the tools that play come next"))]
 mod replay;
 mod schedule;
 mod scraper;

@@ -4,3 +4,4 @@
 pub mod check;
 pub mod export;
 mod progress;
+pub mod top;
