@@ -7,7 +7,7 @@
 //!  schedule ─────────────────► web::client ───────────┬─► lines ──► store: samples-…Z.om
 //!     └────────── scraper (a task a target) ──────────┴─► vitals ─► store: vitals-….log
 //!
-//!  registry, metrics ─► service: /targets, /metrics      store ─► files ─► tools: check, export
+//!  registry, metrics ─► service: /targets, /metrics      store ─► files ─► tools: check, export, top
 //! ```
 //!
 //! `pools` holds the tasks to what the configuration and the discoveries say. Each target has a task of its own

@@ -8,7 +8,7 @@ mod tests;
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
 use std::thread;
 use std::time::Duration;
 
@@ -153,9 +153,18 @@ impl Source for Recorded {
 
     fn news(&mut self) -> News {
         let mut news = News::default();
-        while let Ok(told) = self.told.try_recv() {
+        loop {
+            match self.told.try_recv() {
+                Ok(told) => self.take(told, &mut news),
+                Err(TryRecvError::Empty) => break,
+                // Only a mistake in it ends the thread.
+                Err(TryRecvError::Disconnected) => {
+                    self.live_trouble = Some("nothing is read any more, please report this".to_owned());
+                    self.is_ready = true;
+                    break;
+                }
+            }
             news.changed = true;
-            self.take(told, &mut news);
         }
         if news.changed {
             self.cache.trim(self.now(), self.shown);

@@ -109,7 +109,7 @@ fn numbers(host: &Host) -> Vec<(&'static str, String)> {
     let mut numbers = Vec::new();
     let mut add = |name, text: String| {
         if !text.is_empty() {
-            numbers.push((name, text));
+            numbers.push((name, text.trim_start().to_owned()));
         }
     };
     let pair = |one: Option<f64>, other: Option<f64>, [first, second]: [&str; 2]| {
@@ -121,7 +121,11 @@ fn numbers(host: &Host) -> Vec<(&'static str, String)> {
         Some(more) if ratio.is_some() => format!("{} {more}", percent(ratio)),
         _ => percent(ratio),
     };
-    add("CPU", with(vitals.cpu_usage_ratio, vitals.load1.map(|load| format!("load {}", number(load)))));
+    let load = vitals.load1.map(|load| format!("load {}", number(load)));
+    add(
+        "CPU",
+        [Some(percent(vitals.cpu_usage_ratio)), load].into_iter().flatten().collect::<Vec<_>>().join(" "),
+    );
     let total = vitals.memory_total_bytes.map(|total| format!("of {}", words::bytes(total.clamp(0.0, 1e18))));
     add("memory", with(vitals.memory_used_ratio, total));
     add("swap", percent(vitals.swap_used_ratio));
