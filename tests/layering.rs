@@ -27,6 +27,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("md5", &["scrape_log"]),
     ("memchr", &["*"]),
     ("prometheus", &["telemetry", "exporter", "scrape_log"]),
+    ("ratatui", &["scrape_log"]),
     ("regex_lite", &["collectors", "exporter", "scrape_log"]),
     ("rustix", &["base", "host", "collectors", "web", "telemetry", "exporter", "scrape_log"]),
     ("rustls", &["web"]),
@@ -40,6 +41,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("tokio_rustls", &["web"]),
     ("tracing", &["bin", "base", "host", "collectors", "web", "exporter", "scrape_log"]),
     ("tracing_subscriber", &["base"]),
+    ("unicode_width", &["scrape_log"]),
     ("vitals_exposition", &["*"]),
     ("zstd", &["scrape_log"]),
 ];

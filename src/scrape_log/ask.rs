@@ -62,6 +62,29 @@ pub(super) fn is_alike(one: &Job, other: &Job) -> bool {
     one.http == other.http && one.limits.body_size_bytes == other.limits.body_size_bytes
 }
 
+/// How the state of hosts is asked for.
+pub(super) fn status_settings(http: &HttpSettings) -> Settings {
+    Settings {
+        accept: "application/json",
+        user_agent: USER_AGENT,
+        deadline_header: None,
+        more_headers: Vec::new(),
+        // It is one long line.
+        limits: Limits { body_bytes: MAX_LIST_BYTES, line_bytes: None, ..Limits::DEFAULT },
+        http: http.clone(),
+    }
+}
+
+/// Refuses an answer that is not JSON.
+pub(super) fn expect_json(content_type: Option<&str>) -> Result<(), String> {
+    let media_type = content_type.unwrap_or_default().split(';').next().unwrap_or_default();
+    if media_type.trim().eq_ignore_ascii_case("application/json") {
+        return Ok(());
+    }
+    let shown: String = content_type.unwrap_or("without Content-Type").chars().take(100).collect();
+    Err(format!("the answer is {shown}, expected application/json"))
+}
+
 /// How a list of targets is asked for.
 pub(super) fn list_settings(http: &HttpSettings, refresh_interval: Duration) -> Settings {
     Settings {

@@ -7,7 +7,7 @@
 //!  schedule ─────────────────► web::client ───────────┬─► lines ──► store: samples-…Z.om
 //!     └────────── scraper (a task a target) ──────────┴─► vitals ─► store: vitals-….log
 //!
-//!  registry, metrics ─► service: /, /targets, /metrics    store ─► files ─► tools: check, export
+//!  registry, metrics ─► service: /, /targets, /metrics    store ─► files ─► tools: check, export, top
 //! ```
 //!
 //! `pools` holds the tasks to what the configuration and the discoveries say. Each target has a task of its own
@@ -37,7 +37,6 @@ mod recorder;
 mod recording;
 pub mod registry;
 pub mod relabel;
-#[cfg_attr(not(test), expect(dead_code, reason = "the tools that play come next"))]
 mod replay;
 mod schedule;
 mod scraper;

@@ -1,6 +1,8 @@
 //! What was recorded of one target, played back into a [`Watch`]: after each scrape it knows what the live page knew then.
 
-use super::files::{Problem, SamplesFile, SeriesMap, TargetScrapes, TimeRange, parse_series, samples};
+use super::files::{
+    Problem, SamplesFile, Scrape, SeriesMap, TargetScrapes, TimeRange, parse_series, samples,
+};
 use crate::exposition::{Format, Line, Parser};
 use crate::vitals::{Interest, Observation, Watch};
 
@@ -10,12 +12,27 @@ const NOTE: &str = "# HELP scrapelog_error ";
 /// The scrapes of one target over a range of time.
 pub(super) struct Replay {
     scrapes: TargetScrapes,
+    player: Player,
+}
+
+/// Makes of scrapes what a [`Watch`] wants to know.
+#[derive(Default)]
+pub(super) struct Player {
     /// A number for each series, and what it is of use for; `None` before it is seen.
-    series: SeriesMap<(u64, Option<Interest>)>,
+    series: SeriesMap<Series>,
     numbered: u64,
     observation: Observation,
     watch: Watch,
     target: Identity,
+}
+
+/// What is known of a series.
+struct Series {
+    number: u64,
+    /// `None` before its first sample.
+    interest: Option<Interest>,
+    /// Whether it tells that the scrape worked.
+    is_up: bool,
 }
 
 /// Which target it is, by the labels of its samples.
@@ -28,42 +45,67 @@ pub(super) struct Identity {
 impl Replay {
     /// Of `files`, which are sorted, only those are opened that may hold something of `range`.
     pub(super) fn new(files: &[SamplesFile], range: TimeRange) -> Self {
-        Self {
-            scrapes: TargetScrapes::new(files, range),
-            series: SeriesMap::default(),
-            numbered: 0,
-            observation: Observation::default(),
-            watch: Watch::default(),
-            target: Identity::default(),
-        }
+        Self { scrapes: TargetScrapes::of_samples(files, range), player: Player::default() }
     }
 
     /// Plays the next scrape, and gives its time in milliseconds since 1970 UTC. `None` behind the last one.
     pub(super) fn advance(&mut self) -> Option<i64> {
         let at = self.scrapes.advance()?;
-        let scrape = self.scrapes.scrape()?;
+        self.player.play(at, self.scrapes.scrape()?);
+        Some(at)
+    }
+
+    /// What is known after the last scrape.
+    pub(super) fn watch(&self) -> &Watch {
+        &self.player.watch
+    }
+
+    /// Which target it is, once a scrape was played.
+    pub(super) fn target(&self) -> &Identity {
+        &self.player.target
+    }
+
+    /// What could not be read so far, each once.
+    pub(super) fn take_problems(&mut self) -> Vec<Problem> {
+        self.scrapes.take_problems()
+    }
+
+    /// The bytes read from the disk so far.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for progress bars"))]
+    pub(super) fn disk_bytes(&self) -> u64 {
+        self.scrapes.disk_bytes()
+    }
+}
+
+impl Player {
+    /// Plays one scrape of the target, which was `at` milliseconds since 1970 UTC.
+    pub(super) fn play(&mut self, at: i64, scrape: Scrape<'_>) {
         self.observation.clear();
         let mut failed = false;
         for sample in samples(scrape.text).flatten() {
+            let numbered = &mut self.numbered;
+            let series = self.series.get(sample.series, || {
+                *numbered += 1;
+                Series { number: *numbered, interest: None, is_up: sample.name() == b"up" }
+            });
+            if series.interest == Some(Interest::Nothing) && !series.is_up {
+                continue;
+            }
             let Some(value) = str::from_utf8(sample.value).ok().and_then(|text| text.parse::<f64>().ok())
             else {
                 continue;
             };
-            let numbered = &mut self.numbered;
-            let (number, interest) = self.series.get(sample.series, || {
-                *numbered += 1;
-                (*numbered, None)
-            });
-            if sample.name() == b"up" {
+            if series.is_up {
                 failed = value == 0.0;
             }
-            if interest.is_some_and(|interest| self.observation.see_again(interest, *number, value)) {
+            let known = series.interest;
+            if known.is_some_and(|interest| self.observation.see_again(interest, series.number, value)) {
                 continue;
             }
             let Ok(text) = str::from_utf8(sample.series) else { continue };
             let line = format!("{text} {value}");
             if let Some(Ok(Line::Sample(parsed))) = Parser::new(&line, Format::OpenMetrics).next() {
-                *interest = Some(self.observation.see(&parsed, *number));
+                series.interest = Some(self.observation.see(&parsed, series.number));
             }
         }
         self.observation.finish();
@@ -81,7 +123,6 @@ impl Replay {
         } else {
             self.watch.answered(at, &mut self.observation);
         }
-        Some(at)
     }
 
     /// What is known after the last scrape.
@@ -92,16 +133,6 @@ impl Replay {
     /// Which target it is, once a scrape was played.
     pub(super) fn target(&self) -> &Identity {
         &self.target
-    }
-
-    /// What could not be read so far, each once.
-    pub(super) fn take_problems(&mut self) -> Vec<Problem> {
-        self.scrapes.take_problems()
-    }
-
-    /// The bytes read from the disk so far.
-    pub(super) fn disk_bytes(&self) -> u64 {
-        self.scrapes.disk_bytes()
     }
 }
 

@@ -18,6 +18,18 @@ pub fn path(encoded: &str) -> Result<String, &'static str> {
     decode(encoded, b'+')
 }
 
+/// A value as it stands in a query.
+pub fn encode(value: &str) -> String {
+    let mut encoded = String::with_capacity(value.len());
+    for byte in value.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => encoded.push(char::from(byte)),
+            other => encoded.push_str(&format!("%{other:02X}")),
+        }
+    }
+    encoded
+}
+
 /// `plus` is what a `+` stands for.
 fn decode(text: &str, plus: u8) -> Result<String, &'static str> {
     let mut bytes = Vec::with_capacity(text.len());
@@ -41,7 +53,15 @@ fn hex(digit: u8) -> Option<u8> {
 
 #[cfg(test)]
 mod tests {
-    use super::{pairs, path};
+    use super::{encode, pairs, path};
+
+    #[test]
+    fn what_is_encoded_is_decoded_to_itself() {
+        for value in ["db01:9100", "a&b=c d+e%", "ä\n\u{202e}", ""] {
+            let query = format!("a={}&b=1", encode(value));
+            assert_eq!(pairs(&query).next(), Some(Ok(("a".to_owned(), value.to_owned()))));
+        }
+    }
 
     #[test]
     fn decodes() {

@@ -85,7 +85,7 @@ fn client(url: &str, refresh_interval: Duration, http: &HttpSettings) -> Result<
 
 async fn fetch(client: &mut Client, url: &str, deadline: Duration) -> Result<Vec<TargetGroup>, Trouble> {
     let mut page = Page::default();
-    client.fetch(deadline, &mut page, judge).await?;
+    client.fetch(deadline, &mut page, ask::expect_json).await?;
     let url = url.to_owned();
     // A long list takes a while.
     let read = spawn_blocking(move || read(&page, &url)).await;
@@ -102,15 +102,6 @@ fn read(page: &[u8], url: &str) -> Result<Vec<TargetGroup>, String> {
     Ok(groups)
 }
 
-fn judge(content_type: Option<&str>) -> Result<(), String> {
-    let media_type = content_type.unwrap_or_default().split(';').next().unwrap_or_default();
-    if media_type.trim().eq_ignore_ascii_case("application/json") {
-        return Ok(());
-    }
-    let shown: String = content_type.unwrap_or("without Content-Type").chars().take(100).collect();
-    Err(format!("the answer is {shown}, expected application/json"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -118,10 +109,10 @@ mod tests {
     #[test]
     fn only_json_is_taken() {
         for good in ["application/json", "Application/JSON ; charset=utf-8"] {
-            assert_eq!(judge(Some(good)), Ok(()));
+            assert_eq!(ask::expect_json(Some(good)), Ok(()));
         }
         for (bad, want) in [(None, "without Content-Type"), (Some("text/html"), "text/html")] {
-            assert!(judge(bad).unwrap_err().contains(want));
+            assert!(ask::expect_json(bad).unwrap_err().contains(want));
         }
     }
 

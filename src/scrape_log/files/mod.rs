@@ -4,12 +4,14 @@
 //!  Storage ─► Target ─► SamplesFile ─► ScrapeReader ─┐
 //!   (path)    (directory)   (name)     (one file)    ├─► TargetScrapes (a range of time, in order)
 //!                                      ScrapeReader ─┘
+//!              Target ────────────────────────────────► Follower (from some time on, as they are written)
 //! ```
 //!
 //! A file's name says when it begins, and that it ends with its two hours at the latest: what can't have to do with
 //! a range of time is not opened. Memory holds one scrape per open file, usually one file. Only scrapes with their
 //! commit mark are seen, so that reading beside a running recorder is fine. Nothing here writes.
 
+mod follow;
 mod line;
 mod metadata;
 mod reader;
@@ -19,6 +21,7 @@ mod source;
 mod storage;
 
 use super::store::SAMPLES_WINDOW_SECONDS;
+pub(super) use follow::Follower;
 pub(super) use line::{Sample, check_series, check_value, parse_series, samples};
 pub(super) use metadata::Metadata;
 pub(super) use reader::{Rest, Scrape, ScrapeReader};

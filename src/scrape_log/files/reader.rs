@@ -16,10 +16,14 @@ const BUFFER_BYTES: usize = 256 << 10;
 const MAX_SCRAPE_BYTES: usize = 48 << 20;
 /// The last line of a closed file.
 const END_OF_FILE: &[u8] = b"# EOF";
+/// Looking for a time in a file ends when there is no more than this to walk over.
+const NEAR_BYTES: u64 = 1 << 20;
 
 /// Walks over the scrapes of a file. Finding the next one costs a search for its commit mark and nothing else.
 pub(in crate::scrape_log) struct ScrapeReader {
     source: Source,
+    /// Where in the file the buffer ends.
+    offset: u64,
     buffer: Vec<u8>,
     filled: usize,
     /// Where in the buffer the present scrape begins, its commit mark begins and it ends.
@@ -59,6 +63,7 @@ impl ScrapeReader {
     pub(in crate::scrape_log) fn open(file: &SamplesFile) -> io::Result<Option<Self>> {
         Ok(Source::open(file)?.map(|source| Self {
             source,
+            offset: 0,
             buffer: vec![0; BUFFER_BYTES],
             filled: 0,
             start: 0,
@@ -69,7 +74,58 @@ impl ScrapeReader {
         }))
     }
 
-    /// Goes to the next scrape. False at the end of what is written yet.
+    /// Opens a file at a scrape before those of `time` and later; `None` if it is gone.
+    ///
+    /// # Errors
+    /// As [`ScrapeReader::open`] and [`ScrapeReader::advance`].
+    pub(in crate::scrape_log) fn open_at(file: &SamplesFile, time: i64) -> io::Result<Option<Self>> {
+        let Some(mut reader) = Self::open(file)? else { return Ok(None) };
+        if time > file.times().start {
+            reader.skip_to(time)?;
+        }
+        Ok(Some(reader))
+    }
+
+    /// Goes to a scrape shortly before those of `time` and later, if that is faster than walking there: in a plain file.
+    /// The next [`ScrapeReader::advance`] gives the scrape behind that.
+    ///
+    /// # Errors
+    /// As [`ScrapeReader::advance`].
+    fn skip_to(&mut self, time: i64) -> io::Result<()> {
+        let Some(mut end) = self.source.plain_bytes()? else { return Ok(()) };
+        let mut start = 0;
+        while end.saturating_sub(start) > NEAR_BYTES {
+            let middle = start + (end - start) / 2;
+            self.go_to(middle)?;
+            // What begins in the middle of a scrape ends with its mark all the same.
+            let is_before =
+                self.advance()? && self.scrape().timestamp().is_some_and(|timestamp| timestamp < time);
+            if is_before {
+                start = self.offset - (self.filled - self.end) as u64;
+            } else {
+                end = middle;
+            }
+        }
+        self.go_to(start)
+    }
+
+    fn go_to(&mut self, offset: u64) -> io::Result<()> {
+        self.source.seek(offset)?;
+        self.offset = offset;
+        (self.filled, self.start, self.mark, self.end, self.searched) = (0, 0, 0, 0, 0);
+        Ok(())
+    }
+
+    /// Gives back the memory of what was read. Of use where it may be long until there is more.
+    pub(in crate::scrape_log) fn rest_a_while(&mut self) {
+        self.buffer.truncate(self.filled);
+        self.buffer.drain(..self.end.min(self.filled));
+        self.buffer.shrink_to_fit();
+        self.filled = self.buffer.len();
+        (self.start, self.mark, self.end, self.searched) = (0, 0, 0, 0);
+    }
+
+    /// Goes to the next scrape. False at the end of what is written yet, which may be more at the next call.
     ///
     /// # Errors
     /// When the file can't be read, is damaged in a way that compression notices, or has no commit mark for longer
@@ -111,7 +167,7 @@ impl ScrapeReader {
                 self.searched -= self.start;
                 (self.start, self.mark, self.end) = (0, 0, 0);
             } else if self.buffer.len() < MAX_SCRAPE_BYTES {
-                self.buffer.resize(self.buffer.len() * 2, 0);
+                self.buffer.resize((self.buffer.len() * 2).max(BUFFER_BYTES), 0);
             } else {
                 let problem = format!("there is no commit mark for {MAX_SCRAPE_BYTES} bytes");
                 return Err(io::Error::new(io::ErrorKind::InvalidData, problem));
@@ -122,6 +178,7 @@ impl ScrapeReader {
             match self.source.read(free) {
                 Ok(read) => {
                     self.filled += read;
+                    self.offset += read as u64;
                     return Ok(read > 0);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

@@ -32,6 +32,8 @@ pub(in crate::scrape_log) struct TargetScrapes {
     open: Vec<Opened>,
     range: TimeRange,
     metadata: Metadata,
+    /// Whether what is before the range is passed over unread, and with it what it says about families.
+    skips: bool,
     /// Which open file the last scrape came from, and its time.
     last: Option<(usize, i64)>,
     problems: Vec<Problem>,
@@ -57,12 +59,18 @@ impl TargetScrapes {
             open: Vec::new(),
             range,
             metadata: Metadata::default(),
+            skips: false,
             last: None,
             problems: Vec::new(),
             disk_bytes: 0,
             #[cfg(test)]
             opened: 0,
         }
+    }
+
+    /// The same for those who want no metadata: plain files are read from where the range begins.
+    pub(in crate::scrape_log) fn of_samples(files: &[SamplesFile], range: TimeRange) -> Self {
+        Self { skips: true, ..Self::new(files, range) }
     }
 
     /// Goes to the next scrape and gives its time in milliseconds since 1970 UTC. `None` behind the last one.
@@ -121,7 +129,8 @@ impl TargetScrapes {
                 return;
             }
             let Some(file) = self.waiting.pop_front() else { return };
-            match ScrapeReader::open(&file) {
+            let skip_to = if self.skips { self.range.start } else { i64::MIN };
+            match ScrapeReader::open_at(&file, skip_to) {
                 // Retention may have removed it since it was listed.
                 Ok(None) => {}
                 Ok(Some(reader)) => {

@@ -1,7 +1,7 @@
 //! The text of a samples file, compressed or not.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
 
 use zstd::stream::read::Decoder;
 
@@ -54,6 +54,22 @@ impl Source {
             Text::Plain(file) => file.bytes,
             Text::Compressed(decoder) => decoder.get_ref().get_ref().bytes,
         }
+    }
+
+    /// How long a plain file is at present. `None` for a compressed one, in which there is no going to and fro.
+    pub(super) fn plain_bytes(&self) -> io::Result<Option<u64>> {
+        match &self.0 {
+            Text::Plain(file) => Ok(Some(file.file.metadata()?.len())),
+            Text::Compressed(_) => Ok(None),
+        }
+    }
+
+    /// Goes to an offset of a plain file.
+    pub(super) fn seek(&mut self, offset: u64) -> io::Result<()> {
+        if let Text::Plain(file) = &mut self.0 {
+            file.file.seek(SeekFrom::Start(offset))?;
+        }
+        Ok(())
     }
 
     /// Whether the file lacks the checksum with which damage inside it is noticed.

@@ -145,6 +145,10 @@ impl SamplesFile {
         fs::metadata(self.path()).map_or(0, |metadata| metadata.len())
     }
 
+    pub(super) fn name(&self) -> FileName {
+        self.name
+    }
+
     pub(super) fn form(&self) -> Form {
         self.form
     }

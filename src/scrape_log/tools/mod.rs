@@ -4,6 +4,7 @@
 pub mod check;
 pub mod export;
 mod progress;
+pub mod top;
 
 use std::path::PathBuf;
 

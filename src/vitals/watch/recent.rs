@@ -38,13 +38,25 @@ impl Recent {
         if self.0.back().is_some_and(|last| at - last.at_milliseconds < STEP) {
             return;
         }
+        self.0.push_back(Point::new(at, vitals));
+    }
+
+    /// The points, the oldest first.
+    pub fn points(&self) -> impl ExactSizeIterator<Item = &Point> {
+        self.0.iter()
+    }
+}
+
+impl Point {
+    /// What plots show of these numbers.
+    pub(in crate::vitals) fn new(at_milliseconds: i64, vitals: &Vitals) -> Self {
         #[expect(clippy::cast_possible_truncation, reason = "a plot needs no more digits")]
         let number = |value: Option<f64>| value.map_or(f32::NAN, |value| value as f32);
         let sum = |one: Option<f64>, other: Option<f64>| {
             number(one.zip(other).map(|(one, other)| one + other).or(one).or(other))
         };
-        self.0.push_back(Point {
-            at_milliseconds: at,
+        Self {
+            at_milliseconds,
             cpu_usage_ratio: number(vitals.cpu_usage_ratio),
             memory_used_ratio: number(vitals.memory_used_ratio),
             network_bytes_per_second: sum(
@@ -56,11 +68,6 @@ impl Recent {
                 vitals.disk_written_bytes_per_second,
             ),
             celsius: number(vitals.hottest.as_ref().map(|sensor| sensor.celsius)),
-        });
-    }
-
-    /// The points, the oldest first.
-    pub fn points(&self) -> impl ExactSizeIterator<Item = &Point> {
-        self.0.iter()
+        }
     }
 }
