@@ -1,6 +1,7 @@
 //! One host over time: its numbers, its problems and its last quarter of an hour.
 
 mod checks;
+mod details;
 mod history;
 mod recent;
 
@@ -10,6 +11,7 @@ use super::limits::{Limit, TARGET_DOWN};
 use super::numbers::Vitals;
 use super::observation::{Observation, Page};
 use checks::{Checks, Memory};
+pub use details::LastRun;
 pub use recent::{Point, Recent};
 
 /// Follows one host, scrape by scrape. Times are milliseconds since 1970 UTC.
@@ -32,6 +34,8 @@ pub struct Watch {
 pub struct Problem {
     /// The alert that fires for it, and from when on.
     pub limit: &'static Limit,
+    /// The greater, the worse; tells when one and the same problem was worst.
+    pub badness: f64,
     /// The filesystem, sensor or array; empty if it is the host.
     pub about: String,
     /// What is wrong, with the value.
@@ -72,6 +76,7 @@ impl Watch {
             known.push(Known { alert, thing: finding.thing, since });
             self.problems.push(Problem {
                 limit: finding.limit,
+                badness: finding.badness,
                 about: finding.about,
                 sentence: finding.sentence,
                 since_milliseconds: since,
@@ -99,6 +104,7 @@ impl Watch {
         self.problems.clear();
         self.problems.push(Problem {
             limit: &TARGET_DOWN,
+            badness: 0.0,
             about: String::new(),
             sentence: format!("does not answer: {why}"),
             since_milliseconds: since,
