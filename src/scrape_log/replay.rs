@@ -10,12 +10,23 @@ const NOTE: &str = "# HELP scrapelog_error ";
 /// The scrapes of one target over a range of time.
 pub(super) struct Replay {
     scrapes: TargetScrapes,
-    /// A number for each series, and what it is of use for; `None` before it is seen.
-    series: SeriesMap<(u64, Option<Interest>)>,
+    /// A number for each series, and what it is of use for.
+    series: SeriesMap<(u64, Use)>,
     numbered: u64,
     observation: Observation,
     watch: Watch,
     target: Identity,
+}
+
+/// What a series is of use for.
+#[derive(Clone, Copy)]
+enum Use {
+    /// Nobody has looked.
+    Unknown,
+    /// It tells whether the scrape worked.
+    Up,
+    /// What the vitals take it for.
+    Vitals(Interest),
 }
 
 /// Which target it is, by the labels of its samples.
@@ -45,25 +56,29 @@ impl Replay {
         self.observation.clear();
         let mut failed = false;
         for sample in samples(scrape.text).flatten() {
+            let numbered = &mut self.numbered;
+            let (number, known) = self.series.get(sample.series, || {
+                *numbered += 1;
+                (*numbered, if sample.name() == b"up" { Use::Up } else { Use::Unknown })
+            });
+            // Most samples: their values need not be read.
+            if matches!(known, Use::Vitals(Interest::Nothing)) {
+                continue;
+            }
             let Some(value) = str::from_utf8(sample.value).ok().and_then(|text| text.parse::<f64>().ok())
             else {
                 continue;
             };
-            let numbered = &mut self.numbered;
-            let (number, interest) = self.series.get(sample.series, || {
-                *numbered += 1;
-                (*numbered, None)
-            });
-            if sample.name() == b"up" {
-                failed = value == 0.0;
-            }
-            if interest.is_some_and(|interest| self.observation.see_again(interest, *number, value)) {
-                continue;
-            }
-            let Ok(text) = str::from_utf8(sample.series) else { continue };
-            let line = format!("{text} {value}");
-            if let Some(Ok(Line::Sample(parsed))) = Parser::new(&line, Format::OpenMetrics).next() {
-                *interest = Some(self.observation.see(&parsed, *number));
+            match *known {
+                Use::Up => failed = value == 0.0,
+                Use::Vitals(interest) if self.observation.see_again(interest, *number, value) => {}
+                Use::Vitals(_) | Use::Unknown => {
+                    let Ok(text) = str::from_utf8(sample.series) else { continue };
+                    let line = format!("{text} {value}");
+                    if let Some(Ok(Line::Sample(parsed))) = Parser::new(&line, Format::OpenMetrics).next() {
+                        *known = Use::Vitals(self.observation.see(&parsed, *number));
+                    }
+                }
             }
         }
         self.observation.finish();
@@ -87,6 +102,11 @@ impl Replay {
     /// What is known after the last scrape.
     pub(super) fn watch(&self) -> &Watch {
         &self.watch
+    }
+
+    /// What its last page came in; with the watch it tells of single filesystems and sensors.
+    pub(super) fn observation(&self) -> &Observation {
+        &self.observation
     }
 
     /// Which target it is, once a scrape was played.

@@ -50,6 +50,7 @@ pub struct Tool {
 pub const TOOLS: &[Tool] = &[
     Tool { command: tools::check::command, run: tools::check::run },
     Tool { command: tools::export::command, run: tools::export::run },
+    Tool { command: tools::report::command, run: tools::report::run },
 ];
 
 /// How to record.

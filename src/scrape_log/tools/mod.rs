@@ -3,4 +3,7 @@
 
 pub mod check;
 pub mod export;
+mod output;
 mod progress;
+pub mod report;
+mod targets;
