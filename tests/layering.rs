@@ -26,6 +26,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("kernel_calls", &["collectors"]),
     ("md5", &["scrape_log"]),
     ("memchr", &["*"]),
+    ("plotters", &["scrape_log"]),
     ("prometheus", &["telemetry", "exporter", "scrape_log"]),
     ("ratatui", &["scrape_log"]),
     ("regex_lite", &["collectors", "exporter", "scrape_log"]),

@@ -7,16 +7,16 @@
 //!  schedule ─────────────────► web::client ───────────┬─► lines ──► store: samples-…Z.om
 //!     └────────── scraper (a task a target) ──────────┴─► vitals ─► store: vitals-….log
 //!
-//!  registry, metrics ─► service: /, /targets, /metrics    store ─► files ─► tools: check, export, top
+//!  registry, metrics ─► service: /, /targets, /metrics    store ─► files ─► tools: check, export, report, top
 //! ```
 //!
 //! `pools` holds the tasks to what the configuration and the discoveries say. Each target has a task of its own
 //! (`scraper`), a directory of its own and a phase of its own in the interval; one that is down or slow costs the others
 //! nothing. `lines` says what the samples file looks like, `store` how it gets to the disk and what happens when it
 //! can't, and `store::recover` how a file is mended whose writer died. At a crash at most the scrape under way is lost,
-//! and at a power cut what `--storage.sync-interval` allows. `files` reads what was written, and `tools` are the
-//! subcommands that need it. `health` and `budget` decide what the log says about targets, `ask` makes the client's
-//! settings of a job's.
+//! and at a power cut what `--storage.sync-interval` allows. `files` reads what was written, `replay` plays it into the
+//! numbers and problems of then, and `tools` are the subcommands that need them. `health` and `budget` decide what the
+//! log says about targets, `ask` makes the client's settings of a job's.
 
 pub mod args;
 mod ask;

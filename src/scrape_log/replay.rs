@@ -60,6 +60,11 @@ impl Replay {
         &self.player.watch
     }
 
+    /// What its last page came in; with the watch it tells of single filesystems and sensors.
+    pub(super) fn observation(&self) -> &Observation {
+        &self.player.observation
+    }
+
     /// Which target it is, once a scrape was played.
     pub(super) fn target(&self) -> &Identity {
         &self.player.target
@@ -71,7 +76,6 @@ impl Replay {
     }
 
     /// The bytes read from the disk so far.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for progress bars"))]
     pub(super) fn disk_bytes(&self) -> u64 {
         self.scrapes.disk_bytes()
     }

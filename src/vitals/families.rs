@@ -98,6 +98,7 @@ pub(super) enum Family {
     RaidDisksActive,
     MemoryErrorsCorrected,
     MemoryErrorsUncorrected,
+    WatchdogBoot,
     /// Has no value of its own: its labels are the host's name.
     HostName,
     /// Has no value of its own: its labels are the name of a sensor.
@@ -252,6 +253,7 @@ fn family(sample: &Sample<'_, '_>) -> Option<Family> {
         }
         "node_edac_correctable_errors_total" => Family::MemoryErrorsCorrected,
         "node_edac_uncorrectable_errors_total" => Family::MemoryErrorsUncorrected,
+        "node_watchdog_bootstatus" => Family::WatchdogBoot,
         "node_uname_info" => Family::HostName,
         "node_hwmon_sensor_label" => Family::SensorLabel,
         _ => return None,
@@ -322,6 +324,7 @@ fn identity(family: Family) -> &'static [&'static str] {
         Family::PackageThrottles => &["package"],
         Family::RaidDisksRequired | Family::RaidDisksActive => &["device"],
         Family::MemoryErrorsCorrected | Family::MemoryErrorsUncorrected => &["controller"],
+        Family::WatchdogBoot => &["name"],
         Family::HostName => &[],
     }
 }

@@ -12,6 +12,7 @@
 
 mod families;
 mod limits;
+mod line;
 mod numbers;
 mod observation;
 pub mod status;
@@ -20,9 +21,10 @@ pub mod words;
 
 pub use families::{Counter, Gauge, Interest};
 pub use limits::{LIMITS, Limit, Severity};
+pub use line::Line;
 pub use numbers::{Disk, Sensor, Vitals};
 pub use observation::Observation;
-pub use watch::{Point, Problem, Recent, Watch};
+pub use watch::{LastRun, Point, Problem, Recent, Watch};
 
 #[cfg(test)]
 mod tests;

@@ -51,6 +51,7 @@ pub const TOOLS: &[Tool] = &[
     Tool { command: tools::check::command, run: tools::check::run },
     Tool { command: tools::export::command, run: tools::export::run },
     Tool { command: tools::top::command, run: tools::top::run },
+    Tool { command: tools::report::command, run: tools::report::run },
 ];
 
 /// How to record.

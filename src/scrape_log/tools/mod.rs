@@ -3,7 +3,10 @@
 
 pub mod check;
 pub mod export;
+mod output;
 mod progress;
+pub mod report;
+mod targets;
 pub mod top;
 
 use std::path::PathBuf;

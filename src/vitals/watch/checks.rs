@@ -17,6 +17,7 @@ const HOST: u64 = 0;
 #[derive(Debug)]
 pub(super) struct Finding {
     pub(super) limit: &'static Limit,
+    pub(super) badness: f64,
     pub(super) thing: u64,
     pub(super) about: String,
     pub(super) sentence: String,
@@ -61,12 +62,12 @@ impl<'a> Checks<'a> {
         self.found
     }
 
-    fn host(&mut self, limit: &'static Limit, sentence: String) {
-        self.thing(limit, HOST, "", sentence);
+    fn host(&mut self, limit: &'static Limit, badness: f64, sentence: String) {
+        self.thing(limit, badness, HOST, "", sentence);
     }
 
-    fn thing(&mut self, limit: &'static Limit, thing: u64, about: &str, sentence: String) {
-        self.found.push(Finding { limit, thing, about: about.to_owned(), sentence });
+    fn thing(&mut self, limit: &'static Limit, badness: f64, thing: u64, about: &str, sentence: String) {
+        self.found.push(Finding { limit, badness, thing, about: about.to_owned(), sentence });
     }
 
     fn name(&self, thing: u64) -> &'a str {
@@ -78,7 +79,7 @@ impl<'a> Checks<'a> {
         let clean = self.page.gauge(Gauge::LastShutdownClean);
         if uptime < limits::REBOOTED.threshold() {
             let how = if clean == Some(1.0) { ", after a shutdown" } else { "" };
-            self.host(&limits::REBOOTED, format!("restarted {} ago{how}", span(uptime)));
+            self.host(&limits::REBOOTED, 0.0, format!("restarted {} ago{how}", span(uptime)));
         }
         let news = limits::UNCLEAN_SHUTDOWN.thresholds.get(1).copied().unwrap_or(0.0);
         if clean == Some(limits::UNCLEAN_SHUTDOWN.threshold()) && uptime < news {
@@ -87,7 +88,7 @@ impl<'a> Checks<'a> {
             let gone =
                 gone.filter(|gone| *gone > 0.0).map(|gone| format!(", and was away for {}", span(gone)));
             let sentence = format!("had gone without a shutdown{}", gone.unwrap_or_default());
-            self.host(&limits::UNCLEAN_SHUTDOWN, sentence);
+            self.host(&limits::UNCLEAN_SHUTDOWN, 0.0, sentence);
         }
     }
 
@@ -124,7 +125,7 @@ impl<'a> Checks<'a> {
                     _ => String::new(),
                 };
                 let sentence = format!("{mountpoint} has {} of its {what} left{left}", percent(ratio));
-                self.thing(limit, thing, mountpoint, sentence);
+                self.thing(limit, -ratio, thing, mountpoint, sentence);
             }
             let is_due = |limit: &Limit, shortest| {
                 let horizon = limit.thresholds.get(1).copied().unwrap_or(0.0);
@@ -141,7 +142,7 @@ impl<'a> Checks<'a> {
                     percent(ratio),
                     span(seconds.unwrap_or(0.0)),
                 );
-                self.thing(limit, thing, mountpoint, sentence);
+                self.thing(limit, -ratio, thing, mountpoint, sentence);
             }
         }
     }
@@ -154,7 +155,7 @@ impl<'a> Checks<'a> {
                 self.memory.writable.insert(thing, (self.at, ()));
             } else if self.memory.writable.get(&thing).is_some_and(|(seen, ())| self.at - seen < window) {
                 let name = self.name(thing);
-                self.thing(&limits::READ_ONLY, thing, name, format!("{name} has turned read-only"));
+                self.thing(&limits::READ_ONLY, 0.0, thing, name, format!("{name} has turned read-only"));
             }
         }
         for reading in self.page.readings(Family::FilesystemError).iter().filter(|error| error.value == 1.0) {
@@ -164,7 +165,7 @@ impl<'a> Checks<'a> {
                 Nature::Network => &limits::MOUNT_ERROR,
                 Nature::Ignored => continue,
             };
-            self.thing(limit, reading.thing, &mount.name, format!("{} does not answer", mount.name));
+            self.thing(limit, 0.0, reading.thing, &mount.name, format!("{} does not answer", mount.name));
         }
     }
 
@@ -174,15 +175,16 @@ impl<'a> Checks<'a> {
         if let Some(available) = available
             && let Some(limit) = levels.into_iter().find(|limit| available < limit.threshold())
         {
-            self.host(limit, format!("{} of the memory is available", percent(available)));
+            self.host(limit, -available, format!("{} of the memory is available", percent(available)));
         }
         let over = |ratio: Option<f64>, limit: &Limit| ratio.filter(|ratio| *ratio > limit.threshold());
         if let Some(ratio) = over(self.vitals.memory_stalled_ratio, &limits::MEMORY_STALLED) {
             let sentence = format!("all tasks waited for memory in {} of the time", percent(ratio));
-            self.host(&limits::MEMORY_STALLED, sentence);
+            self.host(&limits::MEMORY_STALLED, ratio, sentence);
         } else if let Some(ratio) = over(self.vitals.memory_waiting_ratio, &limits::MEMORY_WAITING) {
             self.host(
                 &limits::MEMORY_WAITING,
+                ratio,
                 format!("tasks waited for memory in {} of the time", percent(ratio)),
             );
         }
@@ -191,7 +193,7 @@ impl<'a> Checks<'a> {
             *into > limits::SWAP_STORM.threshold() && *out > limits::SWAP_STORM.threshold()
         }) {
             let sentence = format!("{into:.0} pages a second come back from swap while {out:.0} go out");
-            self.host(&limits::SWAP_STORM, sentence);
+            self.host(&limits::SWAP_STORM, into + out, sentence);
         }
     }
 
@@ -200,7 +202,7 @@ impl<'a> Checks<'a> {
             let ratio = self.page.gauge(used).zip(self.page.gauge(most).filter(|most| *most > 0.0));
             let Some(ratio) = ratio.map(|(used, most)| used / most) else { return };
             if let Some(limit) = levels.into_iter().find(|limit| ratio > limit.threshold()) {
-                self.host(limit, format!("{} of the {what} that the kernel allows", percent(ratio)));
+                self.host(limit, ratio, format!("{} of the {what} that the kernel allows", percent(ratio)));
             }
         };
         let levels = [&limits::OPEN_FILES_GONE, &limits::OPEN_FILES_HIGH];
@@ -221,7 +223,7 @@ impl<'a> Checks<'a> {
                 continue;
             };
             let sentence = format!("{name} is at {celsius:.0} °C, and {critical:.0} °C is critical");
-            self.thing(limit, thing, name, sentence);
+            self.thing(limit, -margin, thing, name, sentence);
         }
     }
 
@@ -231,7 +233,7 @@ impl<'a> Checks<'a> {
             *touched = self.at;
             if fan.has_stopped(self.at, reading.value) {
                 let name = self.name(reading.thing);
-                self.thing(&limits::FAN_STOPPED, reading.thing, name, format!("fan {name} has stopped"));
+                self.thing(&limits::FAN_STOPPED, 0.0, reading.thing, name, format!("fan {name} has stopped"));
             }
         }
     }
@@ -252,7 +254,7 @@ impl<'a> Checks<'a> {
             let Some(value) = self.page.gauge(gauge) else { continue };
             let count = self.count(limit, HOST, value);
             if count > limit.threshold() {
-                self.host(limit, format!("{count:.0} {what} in the last 15 minutes"));
+                self.host(limit, count, format!("{count:.0} {what} in the last 15 minutes"));
             }
         }
         for (family, limit, what, period) in [
@@ -265,7 +267,7 @@ impl<'a> Checks<'a> {
                     let name = self.name(reading.thing);
                     let sentence =
                         format!("memory controller {name}: {count:.0} {what} errors in the last {period}");
-                    self.thing(limit, reading.thing, name, sentence);
+                    self.thing(limit, count, reading.thing, name, sentence);
                 }
             }
         }
@@ -277,14 +279,14 @@ impl<'a> Checks<'a> {
                 let name = self.name(reading.thing);
                 let sentence =
                     format!("CPU package {name} was slowed down {:.0} times a minute by heat", rate * 60.0);
-                self.thing(limit, reading.thing, name, sentence);
+                self.thing(limit, rate, reading.thing, name, sentence);
             }
         }
         if let Some(lost) = self.page.gauge(Gauge::MemoryCorrupted)
             && lost > limits::MEMORY_CORRUPTED.threshold()
         {
             let sentence = format!("{} of memory are out of use for hardware errors", bytes(lost));
-            self.host(&limits::MEMORY_CORRUPTED, sentence);
+            self.host(&limits::MEMORY_CORRUPTED, lost, sentence);
         }
     }
 
@@ -295,7 +297,7 @@ impl<'a> Checks<'a> {
             if missing > limits::RAID_DEGRADED.threshold() {
                 let name = self.name(reading.thing);
                 let sentence = format!("array {name} lacks {missing:.0} of its {:.0} disks", reading.value);
-                self.thing(&limits::RAID_DEGRADED, reading.thing, name, sentence);
+                self.thing(&limits::RAID_DEGRADED, missing, reading.thing, name, sentence);
             }
         }
     }
@@ -307,20 +309,24 @@ impl<'a> Checks<'a> {
             && now > limits::CLOCK_SKEW.threshold()
             && now >= earlier
         {
-            self.host(&limits::CLOCK_SKEW, format!("the clock is off by {} by its own reckoning", span(now)));
+            self.host(
+                &limits::CLOCK_SKEW,
+                now,
+                format!("the clock is off by {} by its own reckoning", span(now)),
+            );
         }
         if let Some(error) = self.page.gauge(Gauge::ClockMaxError)
             && self.page.gauge(Gauge::ClockSynchronised) == Some(0.0)
             && error >= limits::CLOCK_UNSYNCHRONISED.threshold()
         {
             let sentence = format!("nothing sets the clock, it may be off by {}", span(error));
-            self.host(&limits::CLOCK_UNSYNCHRONISED, sentence);
+            self.host(&limits::CLOCK_UNSYNCHRONISED, error, sentence);
         }
         if let Some(time) = self.page.gauge(Gauge::Time) {
             let difference = (time - self.at as f64 / 1000.0).abs();
             if difference > limits::CLOCK_DIFFERS.threshold() {
                 let sentence = format!("the clock is {} away from that of the recorder", span(difference));
-                self.host(&limits::CLOCK_DIFFERS, sentence);
+                self.host(&limits::CLOCK_DIFFERS, difference, sentence);
             }
         }
     }

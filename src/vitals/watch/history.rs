@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use crate::vitals::line::Line;
+
 /// Parts of a window in which events are told apart by their time.
 const PARTS: i64 = 60;
 /// The time between two points of a trend, in milliseconds.
@@ -89,19 +91,10 @@ impl Trend {
     /// Seconds from `at`, when the value is `now`, until a straight line through the points (least squares) meets 0.
     /// `None` if it does not fall.
     pub(super) fn seconds_to_zero(&self, at: i64) -> Option<f64> {
-        let count = self.points.len() as f64;
         let seconds = |time: i64| (time - at) as f64 / 1000.0;
-        let mean_time = self.points.iter().map(|(time, _)| seconds(*time)).sum::<f64>() / count;
-        let mean_value = self.points.iter().map(|(_, value)| f64::from(*value)).sum::<f64>() / count;
-        let (mut covariance, mut variance) = (0.0, 0.0);
-        for (time, value) in &self.points {
-            let distance = seconds(*time) - mean_time;
-            covariance += distance * (f64::from(*value) - mean_value);
-            variance += distance * distance;
-        }
-        let slope = covariance / variance;
-        let level = mean_value - slope * mean_time;
-        (slope < 0.0).then(|| (-level / slope).max(0.0))
+        let points = self.points.iter().map(|(time, value)| (seconds(*time), f64::from(*value)));
+        let line = Line::through(points)?;
+        (line.slope < 0.0).then(|| (-line.level / line.slope).max(0.0))
     }
 }
 

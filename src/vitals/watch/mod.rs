@@ -1,6 +1,7 @@
 //! One host over time: its numbers, its problems and its last quarter of an hour.
 
 mod checks;
+mod details;
 mod history;
 mod memory;
 mod recent;
@@ -11,6 +12,7 @@ use super::limits::{Limit, TARGET_DOWN};
 use super::numbers::Vitals;
 use super::observation::{Observation, Page};
 use checks::{Checks, Finding};
+pub use details::LastRun;
 use memory::Memory;
 pub use recent::{Point, Recent};
 
@@ -39,6 +41,8 @@ pub struct Watch {
 pub struct Problem {
     /// The alert that fires for it, and from when on.
     pub limit: &'static Limit,
+    /// The greater, the worse; tells when one and the same problem was worst.
+    pub badness: f64,
     /// The filesystem, sensor or array; empty if it is the host.
     pub about: String,
     /// What is wrong, with the value.
@@ -80,6 +84,7 @@ impl Watch {
             known.push(Known { alert, thing: finding.thing, since });
             self.problems.push(Problem {
                 limit: finding.limit,
+                badness: finding.badness,
                 about: finding.about,
                 sentence: finding.sentence,
                 since_milliseconds: since,
@@ -107,6 +112,7 @@ impl Watch {
         self.problems.clear();
         self.problems.push(Problem {
             limit: &TARGET_DOWN,
+            badness: 0.0,
             about: String::new(),
             sentence: format!("does not answer: {why}"),
             since_milliseconds: since,

@@ -106,7 +106,9 @@ fn line_end(data: &[u8], start: usize) -> Option<usize> {
 /// Whether a scrape has as many sample lines before its commit mark as that says, and nothing in it is overwritten with
 /// zeros.
 pub(in crate::scrape_log) fn is_whole(lines: &[u8], mark: &[u8]) -> bool {
-    let samples = lines.split_inclusive(|&byte| byte == b'\n').filter(|line| !line.starts_with(b"#")).count();
+    // Readers do this for each scrape, so it has to be fast.
+    let starts = std::iter::once(0).chain(memchr::memchr_iter(b'\n', lines).map(|end| end + 1));
+    let samples = starts.filter(|start| lines.get(*start).is_some_and(|byte| *byte != b'#')).count();
     let expected = mark_value(mark).and_then(|written| written.checked_add(SYNTHETIC_SAMPLES - 1));
     let hole = |data| memchr::memchr(0, data).is_some();
     expected == Some(samples) && !hole(lines) && !hole(mark)

@@ -7,13 +7,13 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use jiff::Zoned;
 
 use super::formats::Format;
-use super::output::Destination;
 use super::selector::Selector;
 use crate::base::duration;
 use crate::base::usage::Usage;
 use crate::base::when::{self, Edge};
 use crate::scrape_log::files::TimeRange;
 use crate::scrape_log::tools;
+use crate::scrape_log::tools::output::Destination;
 
 /// A checked command line.
 #[derive(Debug)]

@@ -10,12 +10,10 @@
 mod args;
 mod filter;
 mod formats;
-mod output;
 mod plan;
 mod selector;
 mod step;
 mod table;
-mod targets;
 
 pub use args::command;
 
@@ -26,7 +24,9 @@ use std::process::ExitCode;
 
 use clap::ArgMatches;
 
+use super::output::{Destination, Output};
 use super::progress::Progress;
+use super::targets;
 use crate::base::usage::Usage;
 use crate::scrape_log::files::{
     Sample, SamplesFile, Storage, Target, TargetScrapes, TimeRange, files_within, samples,
@@ -34,7 +34,6 @@ use crate::scrape_log::files::{
 use args::Options;
 use filter::Filter;
 use formats::{Columns, Csv, Format, Jsonl, OpenMetrics, Sink, Wide, rfc3339};
-use output::{Destination, Output};
 use plan::{Piece, Source, Unit};
 use step::Stepper;
 
