@@ -18,7 +18,7 @@ pub(super) enum Event {
     /// It is there.
     Target { key: String },
     /// It has been scraped.
-    Scrape { key: String, at: i64, moment: Moment },
+    Scrape { key: String, at: i64, moment: Box<Moment> },
     /// It can't be read. `None` when it can again.
     Trouble(Option<String>),
 }
@@ -123,7 +123,8 @@ fn poll(targets: &mut [Followed], tell: &(dyn Fn(Event) + Sync)) -> Option<Strin
                     player.play(at, scrape);
                     let known_from = *first.get_or_insert(at);
                     let host = super::host(player.target(), player.watch(), key);
-                    tell(Event::Scrape { key: key.clone(), at, moment: Moment { host, known_from } });
+                    let moment = Box::new(Moment { host, known_from });
+                    tell(Event::Scrape { key: key.clone(), at, moment });
                 }
                 // A directory may be gone because retention emptied it.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => break,

@@ -109,7 +109,7 @@ impl Recorded {
             Told::Live(Event::Target { key }) => self.cache.add_target(key),
             Told::Live(Event::Scrape { key, at, moment }) => {
                 self.ended = None;
-                self.cache.add_live(&key, at, moment);
+                self.cache.add_live(&key, at, *moment);
             }
             Told::Live(Event::Trouble(trouble)) => self.live_trouble = trouble,
             Told::Ready { ended } => {

@@ -64,7 +64,8 @@ pub(super) fn step(target: &Target, time: i64, steps: i32) -> io::Result<Option<
     }
     let near = TimeRange { start: time.saturating_sub(4 * CHUNK), end: time };
     let near: Vec<i64> = times(TargetScrapes::of_samples(&files, near)).collect();
-    if let Some(there) = near.iter().rev().take(count).last() {
+    let furthest = near.len().saturating_sub(count);
+    if let Some(there) = near.get(furthest) {
         return Ok(Some(*there));
     }
     let earlier = TimeRange { start: i64::MIN, end: time };
