@@ -9,7 +9,7 @@ use super::theme::Theme;
 use super::{detail, help, spark};
 use crate::scrape_log::tools::top::columns::{Column, NUMBER, Placed, WITH_BAR, fitting, mark};
 use crate::scrape_log::tools::top::once::{counts, time_of};
-use crate::scrape_log::tools::top::picture::Row;
+use crate::scrape_log::tools::top::picture::{Row, now_milliseconds};
 use crate::scrape_log::tools::top::text::{fitted, width};
 use crate::vitals::status::Trouble;
 use crate::vitals::words;
@@ -112,7 +112,7 @@ fn header(app: &App, theme: &Theme, area: Rect, buffer: &mut Buffer) {
         let word = if picture.is_live { " LIVE " } else { " PAST " };
         pen.write(word, theme.moment(picture.is_live)).skip(1).write(&time_of(picture.time), theme.strong());
         if !picture.is_live {
-            let ago = super::super::picture::now_milliseconds().saturating_sub(picture.time) / 1000;
+            let ago = now_milliseconds().saturating_sub(picture.time) / 1000;
             pen.skip(1).write(&format!("{} ago", words::span(ago.max(0) as f64)), theme.quiet());
         }
         if picture.is_loading {
