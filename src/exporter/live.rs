@@ -11,7 +11,7 @@ use crate::vitals::status::{Host, Status};
 use crate::vitals::{Observation, Watch};
 
 /// The collectors whose families `vitals` looks at.
-pub(super) const COLLECTORS: [&str; 19] = [
+pub(super) const COLLECTORS: [&str; 20] = [
     "conntrack",
     "cpu",
     "diskstats",
@@ -31,6 +31,7 @@ pub(super) const COLLECTORS: [&str; 19] = [
     "uname",
     "vitals",
     "vmstat",
+    "watchdog",
 ];
 
 /// Requests that come closer together are told the same.

@@ -21,7 +21,7 @@ pub(super) fn write(out: &mut dyn Write, cover: &Cover<'_>, sections: &[Section]
     let clock = &cover.options.clock;
     let zone = clock.zone(cover.range.end);
     if cover.options.last_reboot {
-        writeln!(out, "Last restarts. Times are {zone}.\n")?;
+        writeln!(out, "Last restarts. Times are {zone}.")?;
     } else {
         let (start, end) = (clock.minute(cover.range.start), clock.minute(cover.range.end));
         writeln!(
