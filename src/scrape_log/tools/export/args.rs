@@ -10,7 +10,6 @@ use super::formats::Format;
 use super::selector::Selector;
 use crate::base::duration;
 use crate::base::usage::Usage;
-use crate::base::when::{self, Edge};
 use crate::scrape_log::files::TimeRange;
 use crate::scrape_log::tools;
 use crate::scrape_log::tools::output::Destination;
@@ -31,20 +30,11 @@ pub(super) struct Options {
 
 impl Options {
     pub(super) fn read(mut matches: ArgMatches) -> Result<Self, Usage> {
-        let now = Zoned::now();
-        let mut time = |flag: &str, edge| {
-            let text: Option<String> = matches.remove_one(flag);
-            let read = text.map(|text| when::parse(&text, edge, &now).map(|time| time.as_millisecond()));
-            read.transpose().map_err(|problem| Usage::wrong(format!("--{flag}: {problem}")))
-        };
-        let (start, end) = (time("start", Edge::Start)?, time("end", Edge::End)?);
+        let (start, end) = tools::start_and_end(&mut matches, &Zoned::now())?;
         let range = TimeRange {
             start: start.unwrap_or(TimeRange::ALL.start),
             end: end.unwrap_or(TimeRange::ALL.end),
         };
-        if range.is_empty() {
-            return Err(Usage::wrong("--start is not before --end"));
-        }
         let selectors = matches.remove_many::<String>("match").into_iter().flatten();
         let selectors = selectors.map(|text| text.parse()).collect::<Result<_, _>>();
         let format: String = matches.remove_one("format").unwrap_or_default();

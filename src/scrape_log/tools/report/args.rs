@@ -8,7 +8,7 @@ use jiff::Zoned;
 
 use super::clock::Clock;
 use crate::base::usage::Usage;
-use crate::base::when::{self, Edge};
+use crate::scrape_log::tools;
 use crate::scrape_log::tools::output::Destination;
 
 /// The file that a page is written to, where there is no other place for it.
@@ -46,15 +46,7 @@ impl Format {
 impl Options {
     pub(super) fn read(mut matches: ArgMatches) -> Result<Self, Usage> {
         let now = Zoned::now();
-        let mut time = |flag: &str, edge| {
-            let text: Option<String> = matches.remove_one(flag);
-            let read = text.map(|text| when::parse(&text, edge, &now).map(|time| time.as_millisecond()));
-            read.transpose().map_err(|problem| Usage::wrong(format!("--{flag}: {problem}")))
-        };
-        let (start, end) = (time("start", Edge::Start)?, time("end", Edge::End)?);
-        if start.zip(end).is_some_and(|(start, end)| start >= end) {
-            return Err(Usage::wrong("--start is not before --end"));
-        }
+        let (start, end) = tools::start_and_end(&mut matches, &now)?;
         let format: String = matches.remove_one("format").unwrap_or_default();
         let format = Format::NAMES.into_iter().find(|(name, _)| *name == format);
         let format = format.map_or(Format::Html, |(_, format)| format);
@@ -73,7 +65,7 @@ impl Options {
             )));
         }
         Ok(Self {
-            storage: matches.remove_one("directory").unwrap_or_default(),
+            storage: tools::directory(&mut matches),
             format,
             targets: matches.remove_many("target").into_iter().flatten().collect(),
             start,
@@ -101,13 +93,7 @@ pub fn command() -> Command {
              The exit code is 0 if all went well, 1 if nothing is recorded or something could not be read or \
              written, 64 for a wrong command line.",
         )
-        .arg(
-            Arg::new("directory")
-                .value_name("DIR")
-                .help("The storage path of the recorder, or the directory of one target in it")
-                .required(true)
-                .value_parser(value_parser!(PathBuf)),
-        )
+        .arg(tools::directory_argument())
         .arg(
             flag("format", "FORMAT")
                 .help("html: one file with plots, which needs nothing else. text: 80 columns, for a mail")

@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use clap::{Arg, ArgAction, ArgMatches, Command};
 use jiff::Zoned;
 
 use crate::base::duration;
 use crate::base::usage::Usage;
 use crate::base::when::{self, Edge};
+use crate::scrape_log::tools;
 use crate::web::client::Endpoint;
 
 /// A checked command line.
@@ -84,12 +85,7 @@ pub fn command() -> Command {
              ago\"). Without an offset it is local.\n\n\
              Without a terminal the table is printed once:\n  scrape-log top data | mail -s hosts ops@example.com",
         )
-        .arg(
-            Arg::new("directory")
-                .value_name("DIR")
-                .help("The storage path of the recorder, or the directory of one target in it")
-                .value_parser(value_parser!(PathBuf)),
-        )
+        .arg(tools::directory_argument().required(false))
         .arg(flag("url", "URL").help(
             "Instead of DIR: a running scrape-log, such as http://HOST:9980, or a vitals-exporter. It tells the \
              present only",
