@@ -64,7 +64,7 @@ fn command() -> Command {
                 "DIR",
                 "Where to keep a note of whether the machine was shut down or just went [default: $STATE_DIRECTORY, which systemd sets, else none].",
             )
-            .value_parser(value_parser!(PathBuf)),
+            .value_parser(value_parser!(OsString)),
         )
         .arg(
             option("log.level", "LEVEL", "Least severe level to log.")
@@ -189,8 +189,8 @@ fn config(matches: &ArgMatches) -> Result<Config, String> {
         telemetry_path,
         max_requests: matches.get_one("web.max-requests").copied().unwrap_or(0),
         state_directory: matches
-            .get_one::<PathBuf>("state.directory")
-            .cloned()
+            .get_one::<OsString>("state.directory")
+            .map(PathBuf::from)
             .or_else(|| first_directory(std::env::var_os("STATE_DIRECTORY")))
             .filter(|path| !path.as_os_str().is_empty()),
         disable_exporter_metrics: matches.get_flag("web.disable-exporter-metrics"),
@@ -280,6 +280,11 @@ mod tests {
         assert_eq!(first_directory(None), None);
         let config = parsed(&["--state.directory=/var/lib/x"]).unwrap();
         assert_eq!(config.state_directory, Some("/var/lib/x".into()));
+        assert_eq!(
+            parsed(&["--state.directory="]).unwrap().state_directory,
+            None,
+            "none, whatever systemd says"
+        );
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod common;
 mod configured;
 mod credentials;
 mod discovery;
+mod first_start;
 mod limits;
 mod memory;
 mod pages;
